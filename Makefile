@@ -1,0 +1,66 @@
+# Every habit of the house. `make demo` and `make test` need only git, make and Python >= 3.11; uv is used when it is there.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+UV := $(shell command -v uv 2>/dev/null)
+PYTEST_ARGS ?=
+
+.PHONY: demo test test-slow check lint types bench bench-peers lock dist clean
+
+demo: $(VENV)/.runtime        ## run the standard-library census on this machine's own Python
+	$(BIN)/actorflow run examples/stdlib_census.py
+
+test: $(VENV)/.dev            ## the quick tests, on asyncio and trio
+	$(BIN)/python -m pytest -n auto -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.dev       ## long fault, fuzz and soak runs; ACTORFLOW_TEST_SCALE multiplies their counts
+	$(BIN)/python -m pytest -m slow --timeout 3600 $(PYTEST_ARGS)
+
+check: lint types             ## everything but the tests that `make test` runs
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -q tests/test_floors.py
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+bench: $(VENV)/.dev           ## JSON on stdout; each case beside its physical limit
+	$(BIN)/python -m bench
+
+lock:                         ## needs uv; --upgrade by `make lock UPGRADE=--upgrade`
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE) -o requirements.lock pyproject.toml
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE) --extra dev -o requirements-dev.lock pyproject.toml
+
+dist: $(VENV)/.dev
+	$(BIN)/python -m pip wheel -q --no-deps -w dist .
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@test -n "$(PYTHON)$(UV)" || { echo "actorflow needs Python >= 3.11: install it, or name one with 'make PYTHON=/path/to/python3.11'" >&2; exit 2; }
+ifneq ($(UV),)
+	uv venv -q $(if $(PYTHON),--python $(PYTHON),--python '>=3.11') $(VENV)
+else
+	$(PYTHON) -m venv $(VENV)
+endif
+
+ifneq ($(UV),)
+INSTALL := VIRTUAL_ENV=$(VENV) uv pip install -q
+else
+INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
+endif
+
+$(VENV)/.runtime: pyproject.toml requirements.lock | $(BIN)/python
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@

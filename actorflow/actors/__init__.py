@@ -1,0 +1,1 @@
+"""Actors: typed handlers, bounded mailboxes, refs."""

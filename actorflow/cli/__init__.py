@@ -1,0 +1,1 @@
+"""Words, progress, exit codes."""

@@ -1,0 +1,1 @@
+"""Where a step executes, one file each."""

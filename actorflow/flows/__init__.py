@@ -1,0 +1,1 @@
+"""What a pipeline is: plain values and pure functions; nothing here runs."""

@@ -1,0 +1,1 @@
+"""Running a plan: states, journal, coordinator, stages, workers."""

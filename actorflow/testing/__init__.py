@@ -1,0 +1,1 @@
+"""The public test kit: clocks, schedules, probes, conformance kits."""

@@ -1,0 +1,1 @@
+"""Floor 0: keeps children alive. Knows no messages and no pipelines."""

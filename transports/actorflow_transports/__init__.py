@@ -1,0 +1,1 @@
+"""Floor 0: carries items between two ends. Knows no actors."""
