@@ -1,0 +1,143 @@
+"""The executor seam: what a run asks of the place where attempts execute. Floor 4 implements it, one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from actorflow.runs.values import Value
+
+
+class AttemptState(StrEnum):
+    """How one execution ended."""
+
+    succeeded = "succeeded"
+    failed = "failed"
+    cancelled = "cancelled"
+
+
+class Cause(StrEnum):
+    """Why a task is in its state; a closed list, "unknown" would be a bug of ours."""
+
+    ran = "ran"
+    error = "error"
+    timed_out = "timed_out"
+    out_of_memory = "out_of_memory"
+    lost = "lost"
+    bad_output = "bad_output"
+    bad_input = "bad_input"
+    cancelled = "cancelled"
+    upstream = "upstream"
+    condition = "condition"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One line of a traceback. ours: True for frames of actorflow and of the libraries it stands on."""
+
+    file: str
+    line: int
+    function: str
+    source: str
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRecord:
+    """A failure as plain data, the same from this process and from a worker.
+
+    type: "module:qualname" of the exception, or of the cause where there was none. bases: the names of its class and
+    all base classes, for `retry_on`. traceback: the full text. frames: outermost first.
+    """
+
+    type: str
+    message: str
+    bases: tuple[str, ...] = ()
+    traceback: str = ""
+    frames: tuple[Frame, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSpec:
+    """One execution of one task instance, serialisable: names and values only.
+
+    map_index: None for a plain step. number: from 1. task: "module:qualname". arguments: by parameter name.
+    """
+
+    run_id: str
+    step: str
+    map_index: int | None
+    number: int
+    task: str
+    arguments: Mapping[str, Value]
+    timeout_s: float | None = None
+    memory_bytes: int | None = None
+
+    @property
+    def label(self) -> str:
+        """`census[7]`, or `census` for a plain step."""
+        return self.step if self.map_index is None else f"{self.step}[{self.map_index}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an attempt ended. value: set exactly when it succeeded. worker: where it ran, "" in this process."""
+
+    state: AttemptState
+    cause: Cause
+    value: Value | None = None
+    error: ErrorRecord | None = None
+    worker: str = ""
+    peak_rss_bytes: int | None = None
+    cpu_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an executor can do; `validate` refuses a step that asks for more.
+
+    stop: a running attempt can really be ended, so timeouts hold. quota: memory of one attempt is limited.
+    remote: attempts leave this process, so their start must be on disk first. kinds: bodies it can call.
+    """
+
+    stop: bool
+    quota: bool
+    remote: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSite:
+    """What a run tells its executors when they open.
+
+    module: canonical name of the user's module. file: its path, for workers on this machine. spawn: starts a
+    supervised actor below the run's `workers` supervisor (the signature is `Context.spawn`'s).
+    functions: the plain functions behind "module:qualname" task names, for executors in this process.
+    """
+
+    run_id: str
+    module: str
+    file: str
+    spawn: Callable[..., object]
+    functions: Mapping[str, Callable[..., object]] = field(default_factory=dict[str, Callable[..., object]])
+
+
+class Executor(Protocol):
+    """Runs attempts.
+
+    `opened(site)` holds the executor's resources for one run. `execute` returns an Outcome for every way an attempt
+    can end and raises nothing of the user's; cancelling it ends the attempt, and it returns to the caller only after
+    nothing of that attempt runs any more (where `capabilities.stop`).
+    slots: how many attempts may run at once.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def slots(self) -> int: ...
+    @property
+    def capabilities(self) -> Capabilities: ...
+    def opened(self, site: RunSite) -> AbstractAsyncContextManager[None]: ...
+    async def execute(self, attempt: AttemptSpec) -> Outcome: ...
