@@ -1,0 +1,86 @@
+"""Errors of supervision.
+
+SupervisorError
+ ├── InvalidChildSpec          a child spec that contradicts itself (also a ValueError)
+ ├── ChildExists               a child with this id is there already
+ ├── NoSuchChild               no child has this id
+ ├── ChildStillRunning         asked to restart or delete a child that has not ended
+ ├── ChildStartFailed          a child ended before it had started
+ ├── IntensityExceeded         too many restarts: the supervisor has stopped all its children and itself
+ └── SupervisorNotRunning      asked something of a supervisor that does not run
+"""
+
+from __future__ import annotations
+
+from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, describe
+
+
+class SupervisorError(Exception):
+    """Base of every error that supervision raises."""
+
+
+class InvalidChildSpec(SupervisorError, ValueError):
+    """A child spec that contradicts itself; the message names the child, the value and the way out."""
+
+
+class ChildExists(SupervisorError):
+    """A child with this id is there already."""
+
+    def __init__(self, child_id: str) -> None:
+        super().__init__(f"a child {child_id!r} is there already; choose another id, or delete it first")
+        self.child_id = child_id
+
+
+class NoSuchChild(SupervisorError):
+    """No child has this id."""
+
+    def __init__(self, child_id: str, known: tuple[str, ...] = ()) -> None:
+        super().__init__(f"no child {child_id!r}; there are: {', '.join(map(repr, known)) or 'none'}")
+        self.child_id = child_id
+
+
+class ChildStillRunning(SupervisorError):
+    """The child has to be stopped before it can be restarted by hand or deleted."""
+
+    def __init__(self, child_id: str, state: str) -> None:
+        super().__init__(f"child {child_id!r} is {state}; stop it first")
+        self.child_id = child_id
+
+
+class ChildStartFailed(SupervisorError):
+    """A child ended before it had started; `reason` says why, and its error is the cause of this one."""
+
+    def __init__(self, child_id: str, reason: ExitReason) -> None:
+        super().__init__(f"child {child_id!r} did not start: {describe(reason)}")
+        self.child_id = child_id
+        self.reason = reason
+        self.__cause__ = error_of(reason)
+
+
+class IntensityExceeded(SupervisorError):
+    """A child failed more often than its budget allows, so its supervisor stopped all children and gave up.
+
+    child_id: whose failure was the last; it may be a path, `inner/worker`, when a supervisor below gave up.
+    restarts: restarts within the window before it. max_seconds: length of the window.
+    last_exit: why the child ended the last time; its error is the cause of this one.
+    """
+
+    def __init__(self, child_id: str, restarts: int, max_seconds: float, last_exit: ExitReason) -> None:
+        super().__init__(
+            f"child {child_id!r} failed again after {restarts} restarts within {max_seconds:g} s, the limit; "
+            f"last exit: {describe(last_exit)}. Mend the child, or allow more with RestartIntensity"
+        )
+        self.child_id = child_id
+        self.restarts = restarts
+        self.max_seconds = max_seconds
+        self.last_exit = last_exit
+        self.__cause__ = error_of(last_exit)
+
+
+class SupervisorNotRunning(SupervisorError):
+    """The supervisor has not been entered, is stopping, or has ended."""
+
+
+def error_of(reason: ExitReason) -> BaseException | None:
+    """The exception inside `reason`, if there is one."""
+    return reason.error if isinstance(reason, Crashed | InitFailed) else None
