@@ -1,0 +1,439 @@
+"""The loop seam: native spawn, one-slot waits, timers and interrupts for asyncio and trio behind one small interface.
+
+Nothing else in the supervisors and the actors knows which loop runs. It exists for speed: a native spawn costs a fifth
+of `anyio.TaskGroup.start_soon`, a future a fraction of an `anyio.Event`. A spawned task may use anyio freely.
+
+How the two differ, so that callers need not know: on asyncio a cancel is `Task.cancel()`, delivered once; on trio it is
+a `CancelScope` around the task, in force until the task has ended. A spawned task is a child of its home and of nothing
+else: cancelling the host does not reach it before the host leaves the home, so an owner can stop its tasks in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import importlib
+import logging
+import sys
+import types
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
+
+if TYPE_CHECKING:
+    import trio
+
+__all__ = ["Home", "Interrupt", "Seam", "Slot", "Spawned", "Timer", "Waiter", "current_seam"]
+
+logger = logging.getLogger("actorflow.supervisors")
+
+Run = Callable[..., Coroutine[Any, Any, object]]
+"""What a home spawns: an async function."""
+
+LEAVE_GRACE_S = 5.0
+"""Seconds that leaving a home waits for cancelled tasks before it abandons and reports them."""
+
+
+class Slot(Protocol):
+    """A one-shot result that one task awaits. Awaiting again after a cancelled wait is not supported."""
+
+    def set_result(self, value: Any, /) -> None:
+        """Hand over `value`; only when not `done()`."""
+
+    def done(self) -> bool:
+        """True once it holds a result or its waiting task was cancelled."""
+        ...
+
+    def __await__(self) -> Generator[Any, Any, Any]: ...
+
+
+class Spawned(Protocol):
+    """A task in a home."""
+
+    def cancel(self) -> object:
+        """Request cancellation; idempotent, and harmless after the task has ended."""
+
+    def done(self) -> bool: ...
+
+
+class Timer(Protocol):
+    """A pending call."""
+
+    def cancel(self) -> object: ...
+
+
+class Interrupt(Protocol):
+    """A region of one task that others may end early, again and again.
+
+    `cancel()` raises the loop's Cancelled at the await inside the region; leaving the region swallows it, and nothing
+    but it. Call `cancel()` from another task or a callback, never from inside the region.
+    """
+
+    @property
+    def cancel_called(self) -> bool: ...
+
+    def cancel(self) -> object: ...
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None, /
+    ) -> bool | None: ...
+
+
+class Waiter:
+    """One task waits, anybody wakes it. A wake with nobody waiting is remembered for the next wait."""
+
+    __slots__ = ("_new_slot", "_slot", "_woken")
+
+    def __init__(self, new_slot: Callable[[], Slot]) -> None:
+        self._new_slot = new_slot
+        self._slot: Slot | None = None
+        self._woken = False
+
+    def wake(self) -> None:
+        """Let the current or the next `wait` return; further wakes before that change nothing."""
+        self._woken = True
+        if self._slot is not None and not self._slot.done():
+            self._slot.set_result(None)
+
+    async def wait(self) -> None:
+        """Return once woken, and forget that wake."""
+        if not self._woken:
+            self._slot = self._new_slot()
+            try:
+                await self._slot
+            finally:
+                self._slot = None
+        self._woken = False
+
+
+class Home:
+    """Owns the tasks spawned in it: holds them strongly, and waits for them when it is left.
+
+    A spawned function handles its own errors: one that raises anything but cancellation is a bug of its caller, which
+    leaving the home raises as `RuntimeError` from the first such error.
+    """
+
+    def __init__(self, seam: Seam) -> None:
+        self.seam = seam
+        self._tasks: dict[Spawned, Callable[[], None] | None] = {}
+        self._empty: Slot | None = None
+        self._first_error: BaseException | None = None
+
+    def __len__(self) -> int:
+        """How many spawned tasks have not ended and were not abandoned."""
+        return len(self._tasks)
+
+    def spawn(
+        self,
+        run: Run,
+        *args: object,
+        name: str | None = None,
+        on_done: Callable[[], None] | None = None,
+    ) -> Spawned:
+        """Start `run(*args)` in a task of its own; it first runs after the caller's next await.
+
+        on_done: called without arguments, in the loop, after the task has ended in whatever way.
+        """
+        spawned = self.seam.start_task(self, run, args, name)
+        self._tasks[spawned] = on_done
+        return spawned
+
+    def abandon(self, spawned: Spawned) -> None:
+        """Stop waiting for `spawned`: it may run on, and nothing here will know."""
+        self.ended(spawned)
+        if not spawned.done():
+            _abandoned.add(spawned)
+
+    def ended(self, spawned: Spawned, error: BaseException | None = None) -> None:
+        """For seams: `spawned` has ended."""
+        if error is not None and self._first_error is None:
+            self._first_error = error
+        _abandoned.discard(spawned)
+        on_done = self._tasks.pop(spawned, None)
+        if not self._tasks and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
+        if on_done is not None:
+            on_done()
+
+    def asyncio_task_done(self, task: asyncio.Task[object]) -> None:
+        """For the asyncio seam: the done callback of a task."""
+        self.ended(task, None if task.cancelled() else task.exception())
+
+    async def close(self, *, grace_s: float = LEAVE_GRACE_S) -> None:
+        """Cancel every task and wait for them, `grace_s` seconds at most; what is left is abandoned and logged."""
+        for spawned in list(self._tasks):
+            spawned.cancel()
+        with anyio.move_on_after(grace_s, shield=True):
+            while self._tasks:
+                self._empty = self.seam.slot()
+                await self._empty
+        for spawned in list(self._tasks):
+            logger.error("a task ignored its cancellation for %s s and was abandoned: %r", grace_s, spawned)
+            self.abandon(spawned)
+        if self._first_error is not None:
+            error, self._first_error = self._first_error, None
+            raise RuntimeError(f"a spawned task must handle its own errors, but raised {error!r}") from error
+
+
+_abandoned: set[Spawned] = set()
+"""Tasks nobody waits for any more, held so that asyncio does not collect them in mid-flight."""
+
+
+class Seam(Protocol):
+    """What a loop offers."""
+
+    name: str
+    cancelled: type[BaseException]
+    """The exception class by which the loop cancels."""
+
+    slot: Callable[[], Slot]
+    now_s: Callable[[], float]
+    """Seconds of the loop's clock, so that a virtual clock is obeyed."""
+    current_task: Callable[[], object]
+    """The identity of the running task, or None in a callback."""
+
+    def waiter(self) -> Waiter: ...
+
+    def interrupt(self) -> Interrupt: ...
+
+    def call_at(self, when_s: float, callback: Callable[..., object], *args: object) -> Timer:
+        """Call `callback(*args)` once `now_s()` has reached `when_s`."""
+        ...
+
+    async def checkpoint(self) -> None:
+        """Let every other ready task run once, and notice cancellation."""
+
+    def open_home(self) -> contextlib.AbstractAsyncContextManager[Home]:
+        """A home for spawned tasks; leaving it cancels and awaits what is left."""
+        ...
+
+    def start_task(self, home: Home, run: Run, args: tuple[object, ...], name: str | None) -> Spawned:
+        """For `Home.spawn`."""
+        ...
+
+
+def current_seam() -> Seam:
+    """The seam of the running loop. Raises RuntimeError where none runs."""
+    trio_module = sys.modules.get("trio")
+    if trio_module is not None and trio_module.lowlevel.in_trio_run():
+        return TrioSeam()
+    return AsyncioSeam(asyncio.get_running_loop())
+
+
+@contextlib.asynccontextmanager
+async def _open_home(seam: Seam) -> AsyncGenerator[Home, None]:
+    home = Home(seam)
+    try:
+        yield home
+    finally:
+        await home.close()
+
+
+# asyncio
+
+
+class AsyncioSeam:
+    """Natively asyncio, or uvloop: `asyncio.Task` directly, past any eager task factory, so that a spawn never runs."""
+
+    name = "asyncio"
+    cancelled: type[BaseException] = asyncio.CancelledError
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.slot: Callable[[], Slot] = loop.create_future
+        self.now_s: Callable[[], float] = loop.time
+        self.current_task: Callable[[], object] = _asyncio_current_task
+
+    def waiter(self) -> Waiter:
+        return Waiter(self.slot)
+
+    def interrupt(self) -> Interrupt:
+        return _AsyncioInterrupt()
+
+    def call_at(self, when_s: float, callback: Callable[..., object], *args: object) -> Timer:
+        return self._loop.call_at(when_s, callback, *args)
+
+    async def checkpoint(self) -> None:
+        await _bare_yield()
+
+    def open_home(self) -> contextlib.AbstractAsyncContextManager[Home]:
+        return _open_home(self)
+
+    def start_task(self, home: Home, run: Run, args: tuple[object, ...], name: str | None) -> Spawned:
+        task = asyncio.Task(run(*args), loop=self._loop, name=name)
+        task.add_done_callback(home.asyncio_task_done)
+        return task
+
+
+def _asyncio_current_task() -> object:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+@types.coroutine
+def _bare_yield() -> Generator[None, None, None]:
+    """One turn of an asyncio loop, without the detour of `asyncio.sleep(0)`."""
+    yield
+
+
+class _AsyncioInterrupt:
+    """Edge cancellation with the count of `Task.uncancel`, so that a cancel from elsewhere is never swallowed."""
+
+    __slots__ = ("_others", "_task", "cancel_called")
+
+    def __init__(self) -> None:
+        self.cancel_called = False
+        self._task: asyncio.Task[Any] | None = None
+        self._others = 0
+
+    def cancel(self) -> None:
+        if self.cancel_called:
+            return
+        self.cancel_called = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def __enter__(self) -> object:
+        self._task = asyncio.current_task()
+        assert self._task is not None, "an interrupt is entered inside a task"
+        self._others = self._task.cancelling()
+        if self.cancel_called:
+            self._task.cancel()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None, /
+    ) -> bool:
+        task, self._task = self._task, None
+        if not self.cancel_called or task is None:
+            return False
+        return task.uncancel() <= self._others and isinstance(error, asyncio.CancelledError)
+
+
+# trio
+
+
+class TrioSeam:
+    """Natively trio. Tasks are system tasks with a scope each: no nursery cancels them behind their home's back."""
+
+    name = "trio"
+
+    def __init__(self) -> None:
+        _import_trio()
+        self.cancelled: type[BaseException] = trio.Cancelled
+        self.slot: Callable[[], Slot] = _TrioSlot
+        self.now_s: Callable[[], float] = trio.current_time
+        self.current_task: Callable[[], object] = _trio_current_task
+
+    def waiter(self) -> Waiter:
+        return Waiter(self.slot)
+
+    def interrupt(self) -> Interrupt:
+        return trio.CancelScope()
+
+    def call_at(self, when_s: float, callback: Callable[..., object], *args: object) -> Timer:
+        scope = trio.CancelScope()
+        trio.lowlevel.spawn_system_task(
+            _call_at, scope, when_s, callback, args, name=callback, context=contextvars.copy_context()
+        )
+        return scope
+
+    async def checkpoint(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def open_home(self) -> contextlib.AbstractAsyncContextManager[Home]:
+        return _open_home(self)
+
+    def start_task(self, home: Home, run: Run, args: tuple[object, ...], name: str | None) -> Spawned:
+        spawned = _TrioSpawned(home)
+        trio.lowlevel.spawn_system_task(spawned.live, run, args, name=name or run, context=contextvars.copy_context())
+        return spawned
+
+
+def _import_trio() -> None:
+    """Bind the name `trio` of this module when a trio program first needs it; importing it costs 100 ms."""
+    globals().setdefault("trio", importlib.import_module("trio"))
+
+
+def _trio_current_task() -> object:
+    try:
+        return trio.lowlevel.current_task()
+    except RuntimeError:
+        return None
+
+
+async def _call_at(
+    scope: trio.CancelScope, when_s: float, callback: Callable[..., object], args: tuple[object, ...]
+) -> None:
+    with scope:
+        await trio.sleep_until(when_s)
+        callback(*args)
+
+
+class _TrioSpawned:
+    __slots__ = ("_done", "_home", "_scope")
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._scope = trio.CancelScope()
+        self._done = False
+
+    def cancel(self) -> None:
+        self._scope.cancel()
+
+    def done(self) -> bool:
+        return self._done
+
+    async def live(self, run: Run, args: tuple[object, ...]) -> None:
+        error: BaseException | None = None
+        try:
+            with self._scope:
+                await run(*args)
+        except trio.Cancelled:
+            raise
+        except BaseException as raised:  # noqa: BLE001 - a system task that raises ends the whole program
+            error = raised
+        finally:
+            self._done = True
+            self._home.ended(self, error)
+
+
+class _TrioSlot:
+    """What a future is on asyncio: a parked task and the value it is handed."""
+
+    __slots__ = ("_done", "_task", "_value")
+
+    def __init__(self) -> None:
+        self._done = False
+        self._task: trio.lowlevel.Task | None = None
+        self._value: Any = None
+
+    def set_result(self, value: Any, /) -> None:
+        self._done = True
+        self._value = value
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+    def done(self) -> bool:
+        return self._done
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> Any:
+        if not self._done:
+            self._task = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._abort)
+        return self._value
+
+    def _abort(self, _: Callable[[], None]) -> trio.lowlevel.Abort:
+        self._done = True
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
