@@ -15,6 +15,7 @@ OURS = ("actorflow", "actorflow_supervisors", "actorflow_transports")
 FLOORS = {
     "actorflow_supervisors": 0,
     "actorflow_transports": 0,
+    "actorflow.version": 0,
     "actorflow.actors": 1,
     "actorflow.flows": 2,
     "actorflow.runs": 3,
