@@ -204,6 +204,10 @@ class Seam(Protocol):
         """Call `callback(*args)` once `now_s()` has reached `when_s`."""
         ...
 
+    def call_from_anywhere(self, callback: Callable[..., object], *args: object) -> None:
+        """Call `callback(*args)` in the loop soon; the one method that signal handlers and other threads may use."""
+        ...
+
     async def checkpoint(self) -> None:
         """Let every other ready task run once, and notice cancellation."""
 
@@ -256,6 +260,9 @@ class AsyncioSeam:
 
     def call_at(self, when_s: float, callback: Callable[..., object], *args: object) -> Timer:
         return self._loop.call_at(when_s, callback, *args)
+
+    def call_from_anywhere(self, callback: Callable[..., object], *args: object) -> None:
+        self._loop.call_soon_threadsafe(callback, *args)
 
     async def checkpoint(self) -> None:
         await _bare_yield()
@@ -330,6 +337,7 @@ class TrioSeam:
         self.slot: Callable[[], Slot] = _TrioSlot
         self.now_s: Callable[[], float] = trio.current_time
         self.current_task: Callable[[], object] = _trio_current_task
+        self._token = trio.lowlevel.current_trio_token()
 
     def waiter(self) -> Waiter:
         return Waiter(self.slot)
@@ -343,6 +351,9 @@ class TrioSeam:
             _call_at, scope, when_s, callback, args, name=callback, context=contextvars.copy_context()
         )
         return scope
+
+    def call_from_anywhere(self, callback: Callable[..., object], *args: object) -> None:
+        self._token.run_sync_soon(callback, *args)
 
     async def checkpoint(self) -> None:
         await trio.lowlevel.checkpoint()
