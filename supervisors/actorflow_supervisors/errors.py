@@ -4,6 +4,7 @@ SupervisorError
  ├── InvalidChildSpec          a child spec that contradicts itself (also a ValueError)
  ├── ChildExists               a child with this id is there already
  ├── NoSuchChild               no child has this id
+ ├── MaxChildren               a dynamic supervisor has as many children as it may have
  ├── ChildStillRunning         asked to restart or delete a child that has not ended
  ├── ChildStartFailed          a child ended before it had started
  ├── IntensityExceeded         too many restarts: the supervisor has stopped all its children and itself
@@ -37,6 +38,18 @@ class NoSuchChild(SupervisorError):
     def __init__(self, child_id: str, known: tuple[str, ...] = ()) -> None:
         super().__init__(f"no child {child_id!r}; there are: {', '.join(map(repr, known)) or 'none'}")
         self.child_id = child_id
+
+
+class MaxChildren(SupervisorError):
+    """A dynamic supervisor has as many children as it may have."""
+
+    def __init__(self, child_id: str, max_children: int) -> None:
+        super().__init__(
+            f"child {child_id!r} was not started: {max_children:,} of {max_children:,} children run; "
+            "wait for one to end, or raise max_children"
+        )
+        self.child_id = child_id
+        self.max_children = max_children
 
 
 class ChildStillRunning(SupervisorError):

@@ -68,7 +68,7 @@ class Interrupt(Protocol):
     """A region of one task that others may end early, again and again.
 
     `cancel()` raises the loop's Cancelled at the await inside the region; leaving the region swallows it, and nothing
-    but it. Call `cancel()` from another task or a callback, never from inside the region.
+    but it.
     """
 
     @property
@@ -80,7 +80,7 @@ class Interrupt(Protocol):
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None, /
-    ) -> bool | None: ...
+    ) -> bool: ...
 
 
 class Waiter:
@@ -256,7 +256,7 @@ class AsyncioSeam:
         return Waiter(self.slot)
 
     def interrupt(self) -> Interrupt:
-        return _AsyncioInterrupt()
+        return _AsyncioInterrupt(self._loop)
 
     def call_at(self, when_s: float, callback: Callable[..., object], *args: object) -> Timer:
         return self._loop.call_at(when_s, callback, *args)
@@ -292,10 +292,12 @@ def _bare_yield() -> Generator[None, None, None]:
 class _AsyncioInterrupt:
     """Edge cancellation with the count of `Task.uncancel`, so that a cancel from elsewhere is never swallowed."""
 
-    __slots__ = ("_others", "_task", "cancel_called")
+    __slots__ = ("_delivered", "_loop", "_others", "_task", "cancel_called")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self.cancel_called = False
+        self._delivered = False
         self._task: asyncio.Task[Any] | None = None
         self._others = 0
 
@@ -304,21 +306,34 @@ class _AsyncioInterrupt:
             return
         self.cancel_called = True
         if self._task is not None:
-            self._task.cancel()
+            self._deliver_to(self._task)
+
+    def _deliver_to(self, task: asyncio.Task[Any]) -> None:
+        # A task that cancels itself and leaves without another await would take the cancel along, so that one waits.
+        if asyncio.current_task(self._loop) is task:
+            self._loop.call_soon(self._deliver_if_inside, task)
+        else:
+            self._delivered = True
+            task.cancel()
+
+    def _deliver_if_inside(self, task: asyncio.Task[Any]) -> None:
+        if self._task is task:
+            self._delivered = True
+            task.cancel()
 
     def __enter__(self) -> object:
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(self._loop)
         assert self._task is not None, "an interrupt is entered inside a task"
         self._others = self._task.cancelling()
         if self.cancel_called:
-            self._task.cancel()
+            self._deliver_to(self._task)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None, /
     ) -> bool:
         task, self._task = self._task, None
-        if not self.cancel_called or task is None:
+        if not self._delivered or task is None:
             return False
         return task.uncancel() <= self._others and isinstance(error, asyncio.CancelledError)
 

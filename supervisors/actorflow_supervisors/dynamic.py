@@ -1,0 +1,553 @@
+"""Dynamic supervisor: any number of children of one kind, started and stopped at any time.
+
+Each child has one task that loops over its incarnations. When one ends, the next is decided by a plain call, in place:
+
+| the incarnation ended                                        | verdict |
+|--------------------------------------------------------------|---------|
+| while it, or the whole supervisor, was asked to stop         | end     |
+| before the first one had started                             | end     |
+| for a reason that `policy` does not restart                  | end     |
+| and its own budget (`intensity`) is spent                    | give_up |
+| otherwise                                                    | restart, after its own `backoff` |
+
+A child never spends a sibling's budget, and a child that gives up takes nobody with it. All children are stopped at
+once and share one grace. Source: elixir `DynamicSupervisor`; the budgets and the backoff are ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from random import Random
+from types import TracebackType
+from typing import ClassVar, Protocol, Self, TypeVar
+
+import anyio
+
+from actorflow_supervisors.backoff import Backoff
+from actorflow_supervisors.child_spec import ChildSpec
+from actorflow_supervisors.errors import ChildStartFailed, MaxChildren, SupervisorNotRunning
+from actorflow_supervisors.exit_reason import (
+    INTENSITY,
+    Crashed,
+    ExitReason,
+    InitFailed,
+    Killed,
+    Normal,
+    Shutdown,
+    describe,
+)
+from actorflow_supervisors.intensity import RestartIntensity
+from actorflow_supervisors.loop import Home, Interrupt, Slot, Spawned, Timer, current_seam
+from actorflow_supervisors.policy import Restart, should_restart
+from actorflow_supervisors.tree import ChildKind, ChildState, ChildTree
+
+logger = logging.getLogger("actorflow.supervisors")
+
+STOPS_PER_TURN = 256
+"""Children asked to stop in one go; then the loop turns once, so that stopping 10,000 delays no heartbeat."""
+
+
+DEFAULT_STOP = Shutdown()
+DEFAULT_INTENSITY = RestartIntensity()
+DEFAULT_BACKOFF = Backoff()
+
+
+class Verdict(StrEnum):
+    """What becomes of a child whose incarnation ended."""
+
+    restart = "restart"
+    end = "end"
+    give_up = "give_up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildPolicy:
+    """How children are restarted and stopped; one value may serve any number of them.
+
+    shutdown_s: grace after the request to stop; None waits for ever.
+    """
+
+    restart: Restart = Restart.permanent
+    shutdown_s: float | None = 5.0
+    intensity: RestartIntensity = DEFAULT_INTENSITY
+    backoff: Backoff = DEFAULT_BACKOFF
+
+
+class OnExit(Protocol):
+    """Told of each end of an incarnation, in place, before the next one starts. Must not raise."""
+
+    def __call__(self, child: Child, reason: ExitReason, verdict: Verdict, /) -> None: ...
+
+
+class Child:
+    """One child's life: its incarnations, one after the other, never two at once.
+
+    Subclass it with `run`, and with the hooks that its owner needs. `run` calls `mark_started` when it is up.
+    """
+
+    __slots__ = (
+        "_end_slots",
+        "_number",
+        "_pause",
+        "_recent_restarts_s",
+        "_region",
+        "_seam",
+        "_start_slot",
+        "_started_s",
+        "_supervisor",
+        "_task",
+        "has_started",
+        "incarnation",
+        "last_exit",
+        "policy",
+        "restarts",
+        "state",
+        "stop_reason",
+    )
+
+    kind: ClassVar[ChildKind] = ChildKind.worker
+
+    def __init__(self, policy: ChildPolicy) -> None:
+        self.policy = policy
+        self.state = ChildState.starting
+        self.incarnation = 0
+        self.restarts = 0
+        self.has_started = False
+        self.last_exit: ExitReason | None = None
+        self.stop_reason: ExitReason | None = None
+        self._task: Spawned | None = None
+        self._region: Interrupt | None = None
+        self._start_slot: Slot | None = None
+        self._end_slots: list[Slot] | None = None
+        self._pause: Slot | None = None
+        self._recent_restarts_s: list[float] | None = None
+        self._number = 0
+
+    # For subclasses.
+
+    async def run(self) -> None:
+        """One incarnation. Returning is a normal exit, raising is a crash."""
+        raise NotImplementedError
+
+    @property
+    def label(self) -> str:
+        """What to call the child in messages."""
+        return f"{type(self).__name__.lower()}-{id(self):x}"
+
+    def on_exit(self, reason: ExitReason, verdict: Verdict) -> None:
+        """An incarnation ended for `reason`; with `Verdict.restart` the next one follows. Must not raise."""
+
+    def on_end(self, reason: ExitReason) -> None:
+        """The child has ended for good, or was abandoned. Called once; must not raise."""
+
+    def grace_extended(self) -> bool:
+        """Asked when the grace is over: True grants it once more, for a child that waits for its own children."""
+        return False
+
+    def mark_started(self) -> None:
+        """This incarnation is up."""
+        self.has_started = True
+        if self.state is ChildState.starting:
+            self.state = ChildState.running
+        if self._start_slot is not None and not self._start_slot.done():
+            self._start_slot.set_result(None)
+
+    def interrupt(self) -> None:
+        """Bring the running incarnation to its end, as `request_stop` wants it."""
+        if self._region is not None:
+            self._region.cancel()
+
+    async def incarnate(self) -> ExitReason:
+        """Run one incarnation and say why it ended. Raises nothing but what ends the whole program."""
+        self._region = region = self._seam.interrupt()
+        try:
+            with region:
+                await self.run()
+                return Normal() if self.stop_reason is None else self.stop_reason
+        except KeyboardInterrupt:
+            raise
+        except self._seam.cancelled as error:
+            return self.exit_reason_of(error) if self.stop_reason is None else self.stop_reason
+        except BaseException as error:  # noqa: BLE001 - whatever leaves a child becomes an exit reason
+            return self.exit_reason_of(error)
+        finally:
+            self._region = None
+        return self.stop_reason or Shutdown()
+
+    def exit_reason_of(self, error: BaseException) -> ExitReason:
+        """An error as the reason why this incarnation ended."""
+        return InitFailed(error) if self.state is ChildState.starting else Crashed(error)
+
+    # For everybody.
+
+    @property
+    def ended(self) -> bool:
+        """True once no incarnation runs or will run."""
+        return self.state in _ENDED
+
+    async def wait_started(self) -> None:
+        """Return when the first incarnation is up; for one waiter. Raises ChildStartFailed if it ended before that."""
+        if not self.has_started and self.state not in _ENDED:
+            self._start_slot = self._seam.slot()
+            await self._start_slot
+        if not self.has_started:
+            raise ChildStartFailed(self.label, self.last_exit or Shutdown())
+
+    async def wait_ended(self) -> None:
+        """Return when the child has ended for good."""
+        if self.state in _ENDED:
+            return
+        slot = self._seam.slot()
+        if self._end_slots is None:
+            self._end_slots = []
+        self._end_slots.append(slot)
+        await slot
+
+    def request_stop(self, reason: ExitReason) -> None:
+        """Ask the child to end for `reason` and not to come back; the first request counts."""
+        if self.stop_reason is not None or self.state in _ENDED:
+            return
+        self.stop_reason = reason
+        if self._pause is not None:
+            if not self._pause.done():
+                self._pause.set_result(None)
+            return
+        if self.state is ChildState.running:
+            self.state = ChildState.stopping
+        self.interrupt()
+
+    def tree(self) -> ChildTree:
+        """The child as a value."""
+        return ChildTree(
+            id=self.label,
+            kind=self.kind,
+            state=self.state,
+            incarnation=self.incarnation,
+            restarts=self.restarts,
+            last_exit=self.last_exit,
+        )
+
+    # The life.
+
+    def begin(self, supervisor: DynamicSupervisor, home: Home) -> None:
+        """For the supervisor: start the child's task."""
+        self._supervisor = supervisor
+        self._seam = home.seam
+        self._task = home.spawn(self._live)
+
+    async def _live(self) -> None:
+        try:
+            while self.stop_reason is None:
+                self.incarnation += 1
+                self.state = ChildState.starting
+                self._started_s = self._seam.now_s()
+                reason = await self.incarnate()
+                if self.ended:
+                    return
+                verdict = self._conclude(reason)
+                if verdict is not Verdict.restart:
+                    return
+                if self._pause is not None:
+                    await self._sleep_until_restart(self._pause)
+        finally:
+            self._end()
+
+    def _conclude(self, reason: ExitReason) -> Verdict:
+        verdict, delay_s = self._judge(reason)
+        self.last_exit = reason if verdict is not Verdict.give_up else Shutdown(INTENSITY)
+        if verdict is Verdict.restart:
+            self.restarts += 1
+            if delay_s > 0:
+                self.state = ChildState.backoff
+                self._pause = self._seam.slot()
+                self._seam.call_at(self._seam.now_s() + delay_s, _wake, self._pause)
+        self._supervisor.incarnation_ended(self, reason, verdict)
+        return verdict
+
+    def _judge(self, reason: ExitReason) -> tuple[Verdict, float]:
+        """The table of the module's docstring."""
+        policy = self.policy
+        if self.stop_reason is not None or self._supervisor.stopping:
+            return Verdict.end, 0.0
+        if not self.has_started:
+            return Verdict.end, 0.0
+        if not should_restart(policy.restart, reason):
+            return Verdict.end, 0.0
+        now_s = self._seam.now_s()
+        recent_s = policy.intensity.recent(self._recent_restarts_s or (), now_s)
+        if not policy.intensity.allows(recent_s, now_s):
+            return Verdict.give_up, 0.0
+        recent_s.append(now_s)
+        self._recent_restarts_s = recent_s
+        self._number = policy.backoff.next_restart_number(self._number, now_s - self._started_s)
+        return Verdict.restart, policy.backoff.delay_s(self._number, self._supervisor.rng)
+
+    def refund_restart(self) -> None:
+        """The last restart was not the child's fault: it no longer counts."""
+        if self._recent_restarts_s:
+            self._recent_restarts_s.pop()
+
+    async def _sleep_until_restart(self, pause: Slot) -> None:
+        try:
+            await pause
+        finally:
+            self._pause = None
+
+    def abandon(self, home: Home) -> None:
+        """For the supervisor: it did not stop within its grace; go on without it."""
+        shutdown_s = self.policy.shutdown_s
+        self.last_exit = Killed("timeout", f"did not stop within {shutdown_s:g} s and was abandoned")
+        self.state = ChildState.abandoned
+        logger.error("child %s: %s", self.label, describe(self.last_exit))
+        if self._task is not None:
+            self._task.cancel()
+            home.abandon(self._task)
+        self._supervisor.incarnation_ended(self, self.last_exit, Verdict.end)
+        self._settle()
+
+    def _end(self) -> None:
+        if self.state in _ENDED:
+            return
+        if self.stop_reason is not None and self.state in (ChildState.starting, ChildState.backoff):
+            self.last_exit = self.stop_reason
+        self.state = ChildState.stopped
+        self._settle()
+
+    def _settle(self) -> None:
+        self._supervisor.child_ended(self, self.last_exit or Shutdown())
+        if self._start_slot is not None and not self._start_slot.done():
+            self._start_slot.set_result(None)
+        for slot in self._end_slots or ():
+            if not slot.done():
+                slot.set_result(None)
+        self._end_slots = None
+
+
+class SpecChild(Child):
+    """A child that is any async callable, by its spec."""
+
+    __slots__ = ("spec",)
+
+    def __init__(self, spec: ChildSpec, policy: ChildPolicy) -> None:
+        super().__init__(policy)
+        self.spec = spec
+
+    @property
+    def label(self) -> str:
+        return self.spec.id
+
+    async def run(self) -> None:
+        if self.spec.signals_started:
+            await self.spec.run(self.mark_started)
+        else:
+            self.mark_started()
+            await self.spec.run()
+
+    def tree(self) -> ChildTree:
+        below = () if self.spec.children is None else self.spec.children()
+        kind = ChildKind.worker if self.spec.children is None else ChildKind.supervisor
+        return replace(super().tree(), kind=kind, children=below)
+
+
+class DynamicSupervisor:
+    """Children started and stopped at any time, each with a budget of its own.
+
+    max_children: more than so many at once are refused; None is no limit.
+    intensity, backoff: of a child whose spec names none. rng: gives the random part of backoffs.
+    on_exit: told of every end of an incarnation, in place.
+    Used as an async context manager it has a home of its own; leaving stops every child. An owner that has a home
+    calls `open` and `stop_all` instead.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_children: int | None = None,
+        intensity: RestartIntensity = DEFAULT_INTENSITY,
+        backoff: Backoff = DEFAULT_BACKOFF,
+        rng: Random | None = None,
+        on_exit: OnExit | None = None,
+    ) -> None:
+        self.max_children = max_children
+        self.intensity = intensity
+        self.backoff = backoff
+        self.rng = Random() if rng is None else rng
+        self.stopping = False
+        self._on_exit = on_exit
+        self._home: Home | None = None
+        self._own_home: AbstractAsyncContextManager[Home] | None = None
+        self._children: dict[Child, None] = {}
+        self._graces: dict[Child, Timer] = {}
+        self._last_ended: Slot | None = None
+
+    async def __aenter__(self) -> Self:
+        self._own_home = current_seam().open_home()
+        self.open(await self._own_home.__aenter__())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._own_home is not None
+        try:
+            await self.stop_all()
+        finally:
+            await self._own_home.__aexit__(kind, error, trace)
+
+    def open(self, home: Home) -> None:
+        """Take children from now on; their tasks live in `home`."""
+        self._home = home
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """Those that have not ended, oldest first."""
+        return tuple(self._children)
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def tree(self) -> tuple[ChildTree, ...]:
+        """The children as values, oldest first."""
+        return tuple(child.tree() for child in self._children)
+
+    # Start.
+
+    def start_child_nowait(self, spec: ChildSpec) -> Child:
+        """Start a child, and return before it is up.
+
+        Raises MaxChildren, or SupervisorNotRunning when the supervisor is not open or is stopping.
+        """
+        policy = ChildPolicy(
+            restart=spec.restart,
+            shutdown_s=spec.shutdown_s,
+            intensity=spec.intensity or self.intensity,
+            backoff=spec.backoff or self.backoff,
+        )
+        return self.adopt_nowait(SpecChild(spec, policy))
+
+    async def start_child(self, spec: ChildSpec) -> Child:
+        """Start a child and wait until it is up; a cancelled start leaves no child behind.
+
+        Raises ChildStartFailed, and what `start_child_nowait` raises.
+        """
+        return await self.started(self.start_child_nowait(spec))
+
+    def adopt_nowait(self, child: ChildT) -> ChildT:
+        """Start a child that its owner has made; see `start_child_nowait`."""
+        if self._home is None or self.stopping:
+            state = "is stopping" if self.stopping else "has not been entered"
+            raise SupervisorNotRunning(f"the supervisor of {child.label!r} {state}, so it starts no children")
+        if self.max_children is not None and len(self._children) >= self.max_children:
+            raise MaxChildren(child.label, self.max_children)
+        self._children[child] = None
+        child.begin(self, self._home)
+        return child
+
+    async def started(self, child: ChildT) -> ChildT:
+        """`child`, once it is up; see `start_child`."""
+        try:
+            await child.wait_started()
+        except ChildStartFailed:
+            raise
+        except BaseException:
+            self.stop_child_nowait(child)
+            raise
+        return child
+
+    # Stop.
+
+    def stop_child_nowait(self, child: Child, reason: ExitReason = DEFAULT_STOP) -> None:
+        """Ask `child` to end for `reason`; after its grace it is abandoned. Harmless if it has ended."""
+        if child.ended or child.stop_reason is not None:
+            return
+        child.request_stop(reason)
+        if not child.ended:
+            self._arm(child)
+
+    async def stop_child(self, child: Child, reason: ExitReason = DEFAULT_STOP) -> None:
+        """Ask `child` to end for `reason`, and return when it has, or was abandoned."""
+        self.stop_child_nowait(child, reason)
+        await child.wait_ended()
+
+    async def stop_all(self, reason: ExitReason = DEFAULT_STOP) -> None:
+        """Stop all children at once, each within its grace, and start none any more.
+
+        Shielded, since children must end in good order when the owner is cancelled; the graces bound it.
+        """
+        self.stopping = True
+        with anyio.CancelScope(shield=True):
+            await self._request_stops(reason)
+            await self._wait_for_all()
+
+    async def _request_stops(self, reason: ExitReason) -> None:
+        assert self._home is not None
+        for number, child in enumerate(self.children, start=1):
+            child.request_stop(reason)
+            if number % STOPS_PER_TURN == 0:
+                await self._home.seam.checkpoint()
+
+    async def _wait_for_all(self) -> None:
+        assert self._home is not None
+        seam = self._home.seam
+        deadlines_s = {child: seam.now_s() + _grace_s(child) for child in self._children}
+        while self._children:
+            self._last_ended = seam.slot()
+            with anyio.CancelScope(deadline=min(deadlines_s[child] for child in self._children)):
+                await self._last_ended
+            now_s = seam.now_s()
+            for child in [child for child in self._children if deadlines_s[child] <= now_s]:
+                if child.grace_extended():
+                    deadlines_s[child] = now_s + _grace_s(child)
+                else:
+                    child.abandon(self._home)
+
+    def _arm(self, child: Child) -> None:
+        assert self._home is not None
+        if child.policy.shutdown_s is not None:
+            seam = self._home.seam
+            self._graces[child] = seam.call_at(seam.now_s() + child.policy.shutdown_s, self._overdue, child)
+
+    def _overdue(self, child: Child) -> None:
+        assert self._home is not None
+        if child.ended:
+            return
+        if child.grace_extended():
+            self._arm(child)
+        else:
+            child.abandon(self._home)
+
+    # Told by the children.
+
+    def incarnation_ended(self, child: Child, reason: ExitReason, verdict: Verdict) -> None:
+        """For `Child`: called in its task, or where it is abandoned."""
+        child.on_exit(reason, verdict)
+        if self._on_exit is not None:
+            self._on_exit(child, reason, verdict)
+
+    def child_ended(self, child: Child, reason: ExitReason) -> None:
+        """For `Child`: it ended for good."""
+        self._children.pop(child, None)
+        if self._graces and (timer := self._graces.pop(child, None)) is not None:
+            timer.cancel()
+        child.on_end(reason)
+        if not self._children and self._last_ended is not None:
+            _wake(self._last_ended)
+
+
+_ENDED = (ChildState.stopped, ChildState.abandoned)
+
+
+ChildT = TypeVar("ChildT", bound=Child)
+
+
+def _grace_s(child: Child) -> float:
+    return math.inf if child.policy.shutdown_s is None else child.policy.shutdown_s
+
+
+def _wake(slot: Slot) -> None:
+    if not slot.done():
+        slot.set_result(None)
