@@ -1,0 +1,59 @@
+"""What the codec raises.
+
+CodecError
+├── EncodeError   a value that cannot travel: where in the value, which type, the way out
+└── DecodeError   bytes that are not a value within the limits: what, and at which tag
+"""
+
+from __future__ import annotations
+
+
+class CodecError(Exception):
+    """Base of what the codec raises."""
+
+
+class EncodeError(CodecError):
+    """A value that cannot be encoded.
+
+    path: where it stands within the value given, as in `result.rows[3].when`.
+    type_name: its type, as in `socket.socket`.
+    reason: why it cannot travel. help: the way out.
+    """
+
+    def __init__(self, *, path: str, type_name: str, reason: str, help: str) -> None:
+        self.path = path
+        self.type_name = type_name
+        self.reason = reason
+        self.help = help
+        super().__init__(f"{path}: cannot encode {type_name}: {reason}; {help}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _encode_error, (self.path, self.type_name, self.reason, self.help)
+
+
+class DecodeError(CodecError):
+    """Bytes that do not decode to a value, or not within the limits."""
+
+
+def _encode_error(path: str, type_name: str, reason: str, help: str) -> EncodeError:
+    return EncodeError(path=path, type_name=type_name, reason=reason, help=help)
+
+
+class Refusal(Exception):
+    """A part that cannot be encoded; collects its path while the call stack unwinds. Never leaves the codec."""
+
+    def __init__(self, *, type_name: str, reason: str, help: str) -> None:
+        super().__init__(reason)
+        self.type_name = type_name
+        self.reason = reason
+        self.help = help
+        self.steps: list[str] = []
+
+    def under(self, step: str) -> Refusal:
+        """The same refusal, seen from one level further out."""
+        self.steps.append(step)
+        return self
+
+    def as_error(self, root: str) -> EncodeError:
+        path = root + "".join(reversed(self.steps))
+        return EncodeError(path=path, type_name=self.type_name, reason=self.reason, help=self.help)
