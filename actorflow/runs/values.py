@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from actorflow.actors.codec import Codec
+from actorflow.actors.codec import Codec, Limits
 
-VALUE_CODEC: Final = Codec()
+VALUE_LIMITS: Final = Limits(max_bytes=512 * 1024 * 1024, max_elements=50_000_000)
+"""Wider than a message's: a map's outputs are gathered into one list, and what is read here was written by this run."""
+
+VALUE_CODEC: Final = Codec(limits=VALUE_LIMITS)
 """What values are encoded with where nothing else is said."""
 
 
@@ -47,10 +50,10 @@ class Value:
             self._object = self._codec.decode(cast("bytes", self._data))
         return self._object
 
-    def data(self) -> bytes:
-        """The encoded form. Raises EncodeError, naming the path inside the value, if it has none."""
+    def data(self, name: str = "result") -> bytes:
+        """The encoded form. Raises EncodeError if it has none, with the path inside the value, which begins at `name`."""
         if self._data is None:
-            self._data = self._codec.encode(self._object)
+            self._data = self._codec.encode(self._object, name)
         return self._data
 
     @property

@@ -1,0 +1,188 @@
+"""What happens in a run, as frozen values: the one stream that feeds journal, CLI, `--json` and telemetry.
+
+| event | when |
+|---|---|
+| run_started | first of every run: what is run, with which parameters, by what |
+| task_ready | every upstream of a step is terminal; the width of a map is known from here on |
+| attempt_started | an attempt was handed to its executor |
+| attempt_finished | an attempt ended; `final` if the task instance is now in that state |
+| task_finished | an instance, or a whole step, ended without an attempt |
+| run_cancelling | nothing starts from here on |
+| run_finished | last of every run that was not interrupted |
+
+On disk: actorflow/runs/event_rows.py. As JSON: `to_json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, cast
+
+from actorflow.runs.executor import AttemptState, Cause, ErrorRecord
+from actorflow.runs.plain_json import plain, plain_value
+from actorflow.runs.states import RunStatus, TaskState
+from actorflow.runs.values import Value
+
+JSON_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedParam:
+    """A parameter as the run was given it. source: "default", "-p", "option", "bind", ..."""
+
+    value: Value
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedTask:
+    """A step of the plan. task: "module:qualname". mapped: the parameter that is mapped over. depth: from a source."""
+
+    name: str
+    task: str
+    executor: str
+    mapped: str | None = None
+    upstream: tuple[str, ...] = ()
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The run begins. file: the user's file as given. executor: the run's default, None if none was named."""
+
+    run_id: str
+    dag: str
+    file: str
+    module: str
+    params: Mapping[str, RecordedParam] = field(default_factory=dict[str, RecordedParam])
+    executor: str | None = None
+    notes: tuple[str, ...] = ()
+    tasks: tuple[RecordedTask, ...] = ()
+    version: str = ""
+    python: str = ""
+    loop: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReady:
+    """A step may run. width: how many instances a mapped step has; None for a plain one."""
+
+    task: str
+    width: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """Attempt `attempt` (from 1) of a task instance was handed to its executor."""
+
+    task: str
+    map_index: int | None
+    attempt: int
+    executor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFinished:
+    """An attempt ended. started: epoch seconds. value: what it returned. retry_in_s: set when not `final`."""
+
+    task: str
+    map_index: int | None
+    attempt: int
+    state: AttemptState
+    cause: Cause
+    error: ErrorRecord | None = None
+    worker: str = ""
+    peak_rss_bytes: int | None = None
+    cpu_s: float | None = None
+    started: float = 0.0
+    value: Value | None = None
+    final: bool = True
+    retry_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFinished:
+    """An instance ended without an attempt. map_index: None for the whole step, whatever its width."""
+
+    task: str
+    map_index: int | None
+    state: TaskState
+    cause: Cause
+    error: ErrorRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunCancelling:
+    """A cancel was accepted. reason: who asked, in words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The run is over. result: set exactly when it succeeded. error: of the first task that failed."""
+
+    run_id: str
+    status: RunStatus
+    cause: Cause | None = None
+    result: Value | None = None
+    error: ErrorRecord | None = None
+
+
+Event = RunStarted | TaskReady | AttemptStarted | AttemptFinished | TaskFinished | RunCancelling | RunFinished
+
+EVENT_NAMES: Final[Mapping[type, str]] = {
+    RunStarted: "run_started",
+    TaskReady: "task_ready",
+    AttemptStarted: "attempt_started",
+    AttemptFinished: "attempt_finished",
+    TaskFinished: "task_finished",
+    RunCancelling: "run_cancelling",
+    RunFinished: "run_finished",
+}
+
+
+class Record(NamedTuple):
+    """An event that is on disk. seq: from 1, without gaps, per run. ts: epoch seconds of when it was recorded."""
+
+    seq: int
+    ts: float
+    event: Event
+
+
+def to_json(record: Record) -> dict[str, object]:
+    """`record` in plain JSON values: `v`, `seq`, `ts`, `type`, then the fields of its event."""
+    seq, ts, event = record
+    head: dict[str, object] = {"v": JSON_VERSION, "seq": seq, "ts": ts, "type": EVENT_NAMES[type(event)]}
+    for name in type(event).__slots__:
+        head[name] = _plain(getattr(event, name))
+    return head
+
+
+def error_json(error: ErrorRecord | None) -> dict[str, object] | None:
+    """A failure in plain JSON values; frames outermost first."""
+    if error is None:
+        return None
+    frames = [{name: getattr(frame, name) for name in type(frame).__slots__} for frame in error.frames]
+    return {
+        "type": error.type,
+        "message": error.message,
+        "bases": list(error.bases),
+        "traceback": error.traceback,
+        "frames": frames,
+    }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Value):
+        return plain_value(value)
+    if isinstance(value, ErrorRecord):
+        return error_json(value)
+    if isinstance(value, RecordedParam | RecordedTask):
+        return {name: _plain(getattr(value, name)) for name in type(value).__slots__}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in cast("tuple[object, ...]", value)]
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in cast("Mapping[str, object]", value).items()}
+    return plain(value)
