@@ -1,0 +1,305 @@
+"""Process: one child process whose end is an event, and which ends with everything that it started.
+
+A process is started in a session of its own with its standard streams and the descriptors that it is given, nothing
+else, and with a marker of its own in the environment, by which what it started is found even where that left the
+session. Its end is awaited through a pidfd. Ending it is a ladder: SIGTERM to the whole tree, a grace, SIGKILL to the
+whole tree, confirmed by absence.
+
+Two rules for who starts one:
+
+- Start it from a thread that lives as long as the child may, not from a thread pool: `die_with_parent` follows the
+  *thread* that started the child.
+- Await `wait()` or `stop()` to the end, so that no zombie stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Container, Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import anyio
+from anyio import to_thread
+
+from actorflow_supervisors.errors import SupervisorError
+from actorflow_supervisors.process_tree import Member, is_alive, members
+
+logger = logging.getLogger("actorflow.supervisors")
+
+CONFIRM_S = 5.0
+"""Seconds that a killed process has to vanish before it is reported: only one that hangs in the kernel needs longer."""
+
+_SWEEPS = 20
+"""Passes that find and kill what a dying tree still starts, before it is reported as a fork bomb."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessExit:
+    """How a process ended: with an exit code, or by a signal."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+
+    def __str__(self) -> str:
+        """`exit code 3`, `signal 9 (SIGKILL)`."""
+        if self.signal is None:
+            return f"exit code {self.exit_code}"
+        try:
+            return f"signal {self.signal} ({signal.Signals(self.signal).name})"
+        except ValueError:
+            return f"signal {self.signal}"
+
+
+class ProcessStartFailed(SupervisorError):
+    """The operating system did not start the process; its error is the cause."""
+
+
+class Process:
+    """A started child process and everything that it starts.
+
+    exit: how it ended, None until `wait` or `stop` has seen it. survivors: pids that SIGKILL did not end in time.
+    """
+
+    def __init__(self, popen: subprocess.Popen[bytes], marker: str) -> None:
+        self.pid = popen.pid
+        self.exit: ProcessExit | None = None
+        self.survivors: tuple[int, ...] = ()
+        self.marker = marker
+        self._popen = popen
+        self._handle = _Handle.of_child(popen)
+        self._killed: list[_Handle] = []
+        self._stops = 0
+        self._stopped = anyio.Event()
+        self._burial = anyio.Lock()
+
+    async def wait(self) -> ProcessExit:
+        """Wait until the process has ended, and until everything it had started is killed and gone. Many may wait."""
+        if self.exit is None:
+            await self._handle.gone()
+        while self._stops:
+            await self._stopped.wait()
+        async with self._burial:
+            return await self._bury()
+
+    async def stop(self, grace_s: float) -> ProcessExit:
+        """SIGTERM to the whole tree, `grace_s` seconds for it to end, SIGKILL to what is left, and wait as `wait` does.
+
+        Cancelled, it kills at once, and leaves the waiting to another `wait` or `stop`.
+        """
+        if self.exit is None:
+            try:  # a grace of 0 is SIGKILL at once
+                with self._stopping(), anyio.move_on_after(grace_s):
+                    if grace_s > 0:
+                        await self._terminate()
+            finally:
+                self.kill()
+        return await self.wait()
+
+    @contextlib.contextmanager
+    def _stopping(self) -> Generator[None]:
+        """Meanwhile the end of the process is no reason to kill what it left behind: that has its grace too."""
+        self._stops += 1
+        try:
+            yield
+        finally:
+            self._stops -= 1
+            if not self._stops:
+                over, self._stopped = self._stopped, anyio.Event()
+                over.set()
+
+    def kill(self) -> None:
+        """SIGKILL to the whole tree, now; `wait` then confirms."""
+        if self.exit is None:
+            self._sweep()
+
+    async def _terminate(self) -> None:
+        handles = self._open_members()
+        try:
+            for handle in handles:
+                handle.send(signal.SIGTERM)
+                handle.send(signal.SIGCONT)  # a stopped process acts on SIGTERM only once it goes on
+            for handle in handles:
+                await handle.gone()
+        finally:
+            for handle in handles:
+                handle.close()
+
+    async def _bury(self) -> ProcessExit:
+        """The process has ended: kill what it left behind, reap it, see everything gone."""
+        if self.exit is None:
+            self._sweep()
+            self.exit = _exit_of(self._popen.wait())
+            self._handle.close()
+        with anyio.move_on_after(CONFIRM_S):
+            for handle in tuple(self._killed):
+                await handle.gone()
+        killed, self._killed = self._killed, []
+        self._report(tuple(handle.member.pid for handle in killed if is_alive(handle.member)))
+        for handle in killed:
+            handle.close()
+        return self.exit
+
+    def _report(self, survivors: tuple[int, ...]) -> None:
+        if survivors:
+            self.survivors += survivors
+            logger.error("processes %s, started by process %d, are still there after SIGKILL", survivors, self.pid)
+
+    def _sweep(self) -> None:
+        """Kill the whole tree: stop every process first, so that none starts another while we look.
+
+        Its root is not reaped before this is over, so that its number cannot have come to mean another process.
+        """
+        known = {handle.member for handle in self._killed}
+        for _ in range(_SWEEPS):
+            new = self._open_members(without=known)
+            if not new:
+                break
+            for handle in new:
+                handle.send(signal.SIGSTOP)
+            known.update(handle.member for handle in new)
+            self._killed.extend(new)
+        for handle in self._killed:
+            handle.send(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def _open_members(self, without: Container[Member] = ()) -> list[_Handle]:
+        found = (member for member in members(self.pid, self.marker) if member not in without)
+        handles = (_Handle.of(member, self._popen if member.pid == self.pid else None) for member in found)
+        return [handle for handle in handles if handle is not None]
+
+
+def start_process(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    pass_fds: Sequence[int] = (),
+    stdout: int | None = None,
+    stderr: int | None = None,
+    cwd: str | None = None,
+) -> Process:
+    """Start `argv` in a session of its own.
+
+    env: its whole environment, to which a marker is added. pass_fds: inherited under the same numbers. stdout, stderr:
+    descriptors, None for this process's own; standard input is empty. Blocks until the program runs (1-2 ms).
+    Raises ProcessStartFailed.
+    """
+    marker = f"ACTORFLOW_PROCESS_{uuid.uuid4().hex}"
+    try:
+        popen = subprocess.Popen(
+            list(argv),
+            env={**env, marker: "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=cwd,
+            close_fds=True,
+            pass_fds=tuple(pass_fds),
+            start_new_session=True,
+        )
+    except OSError as exc:
+        raise ProcessStartFailed(f"cannot start {argv[0]!r}: {exc}") from exc
+    return Process(popen, f"{marker}=1")
+
+
+def die_with_parent(parent_pid: int) -> bool:
+    """Called by a child right after its start: be killed when the thread that started it ends, however that ends.
+
+    Exits at once if process `parent_pid` is gone already. Returns False where the system has no such means (anything
+    but Linux); the child then has to notice the end of its parent by itself, by EOF of what connects them.
+    """
+    armed = sys.platform == "linux" and _arm_parent_death_signal()
+    if os.getppid() != parent_pid:
+        os._exit(1)
+    return armed
+
+
+def _arm_parent_death_signal() -> bool:
+    try:
+        import ctypes
+
+        return int(ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)) == 0  # PR_SET_PDEATHSIG
+    except (ImportError, OSError, AttributeError):
+        return False
+
+
+class _Handle:
+    """One process that may be signalled and whose end may be awaited, with no chance of meaning another one."""
+
+    __slots__ = ("_fd", "_popen", "member")
+
+    def __init__(self, member: Member, fd: int | None, popen: subprocess.Popen[bytes] | None = None) -> None:
+        self.member = member
+        self._fd = fd
+        self._popen = popen
+
+    @classmethod
+    def of_child(cls, popen: subprocess.Popen[bytes]) -> _Handle:
+        return cls(Member(popen.pid, 0.0), _open_pidfd(popen.pid), popen)
+
+    @classmethod
+    def of(cls, member: Member, popen: subprocess.Popen[bytes] | None) -> _Handle | None:
+        """popen: given for a child of ours. None if it has gone meanwhile."""
+        fd = _open_pidfd(member.pid)
+        if is_alive(member):
+            return cls(member, fd, popen)
+        if fd is not None:
+            os.close(fd)
+        return None
+
+    def send(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._fd is not None:
+                signal.pidfd_send_signal(self._fd, number)
+            elif is_alive(self.member):
+                os.kill(self.member.pid, number)
+
+    async def gone(self) -> None:
+        """Wait until it is gone, or a zombie."""
+        if self._fd is None:
+            await to_thread.run_sync(self._wait_in_thread, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
+            return
+        fd = os.dup(self._fd)  # one waiter a descriptor is all that a loop takes
+        try:
+            await anyio.wait_readable(fd)
+        finally:
+            os.close(fd)
+
+    def _wait_in_thread(self) -> None:
+        """Where the system has no pidfd; a child is left unreaped where the system can say so."""
+        if self._popen is not None and hasattr(os, "waitid"):
+            with contextlib.suppress(ChildProcessError):  # reaped meanwhile
+                os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
+            return
+        if self._popen is not None:
+            self._popen.wait()
+            return
+        import psutil
+
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(self.member.pid).wait()
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def _open_pidfd(pid: int) -> int | None:
+    opener = getattr(os, "pidfd_open", None)
+    if opener is None:
+        return None
+    try:
+        return int(opener(pid))
+    except OSError:  # gone, or forbidden by a sandbox
+        return None
+
+
+def _exit_of(returncode: int) -> ProcessExit:
+    return ProcessExit(signal=-returncode) if returncode < 0 else ProcessExit(exit_code=returncode)
