@@ -7,6 +7,7 @@ SupervisorError
  ├── MaxChildren               a dynamic supervisor has as many children as it may have
  ├── ChildStillRunning         asked to restart or delete a child that has not ended
  ├── ChildStartFailed          a child ended before it had started
+ ├── ChildDidNotStop           a child was asked to end and did not within its grace
  ├── IntensityExceeded         too many restarts: the supervisor has stopped all its children and itself
  └── SupervisorNotRunning      asked something of a supervisor that does not run
 """
@@ -63,31 +64,53 @@ class ChildStillRunning(SupervisorError):
 class ChildStartFailed(SupervisorError):
     """A child ended before it had started; `reason` says why, and its error is the cause of this one."""
 
-    def __init__(self, child_id: str, reason: ExitReason) -> None:
-        super().__init__(f"child {child_id!r} did not start: {describe(reason)}")
+    def __init__(self, child_id: str, reason: ExitReason, cause: BaseException | None = None) -> None:
+        super().__init__(f"child {child_id!r} did not start: {describe(reason)}{_below(cause)}")
         self.child_id = child_id
         self.reason = reason
-        self.__cause__ = error_of(reason)
+        self.__cause__ = cause or error_of(reason)
+
+
+class ChildDidNotStop(SupervisorError):
+    """A child was asked to end, did not within its grace, and was abandoned: it may still be running."""
+
+    def __init__(self, child_id: str, grace_s: float) -> None:
+        super().__init__(
+            f"child {child_id!r} did not end within {grace_s:g} s and was abandoned; "
+            "let cancellation pass through it, or allow it more with shutdown_s"
+        )
+        self.child_id = child_id
+        self.grace_s = grace_s
 
 
 class IntensityExceeded(SupervisorError):
     """A child failed more often than its budget allows, so its supervisor stopped all children and gave up.
 
-    child_id: whose failure was the last; it may be a path, `inner/worker`, when a supervisor below gave up.
-    restarts: restarts within the window before it. max_seconds: length of the window.
-    last_exit: why the child ended the last time; its error is the cause of this one.
+    path: the supervisor's place in its tree. child_id: whose failure was the last. restarts: restarts within the window
+    before it. max_seconds: length of the window. last_exit: why the child ended the last time; its error, or the
+    IntensityExceeded of a supervisor below, is the cause of this one.
     """
 
-    def __init__(self, child_id: str, restarts: int, max_seconds: float, last_exit: ExitReason) -> None:
+    def __init__(
+        self,
+        child_id: str,
+        restarts: int,
+        max_seconds: float,
+        last_exit: ExitReason,
+        *,
+        path: str = "supervisor",
+        cause: BaseException | None = None,
+    ) -> None:
         super().__init__(
-            f"child {child_id!r} failed again after {restarts} restarts within {max_seconds:g} s, the limit; "
-            f"last exit: {describe(last_exit)}. Mend the child, or allow more with RestartIntensity"
+            f"supervisor {path!r} gave up: child {child_id!r} failed again after {restarts} restarts within "
+            f"{max_seconds:g} s, the limit; last exit: {describe(last_exit)}{_below(cause)}"
         )
+        self.path = path
         self.child_id = child_id
         self.restarts = restarts
         self.max_seconds = max_seconds
         self.last_exit = last_exit
-        self.__cause__ = error_of(last_exit)
+        self.__cause__ = cause or error_of(last_exit)
 
 
 class SupervisorNotRunning(SupervisorError):
@@ -97,3 +120,7 @@ class SupervisorNotRunning(SupervisorError):
 def error_of(reason: ExitReason) -> BaseException | None:
     """The exception inside `reason`, if there is one."""
     return reason.error if isinstance(reason, Crashed | InitFailed) else None
+
+
+def _below(cause: BaseException | None) -> str:
+    return f"; below it: {cause}" if isinstance(cause, SupervisorError) else ""

@@ -19,8 +19,8 @@ class ChildState(StrEnum):
     """Where a child stands.
 
     starting: called, has not counted as started. running: started. stopping: asked to end, has not. backoff: ended,
-    waits for its restart. stopped: ended, and nothing is going to start it but a request. abandoned: asked to end, did
-    not within its grace, left to itself.
+    waits for its restart. stopped: ended, and only a request or a sibling's failure starts it again. abandoned: asked
+    to end, did not within its grace, left to itself.
     """
 
     starting = "starting"
