@@ -1,1 +1,30 @@
 """Floor 0: carries items between two ends. Knows no actors."""
+
+from __future__ import annotations
+
+from .address import Address as Address
+from .blocking import BlockingConnection as BlockingConnection
+from .errors import AddressError as AddressError
+from .errors import AddressInUse as AddressInUse
+from .errors import AddressRefused as AddressRefused
+from .errors import BadFrame as BadFrame
+from .errors import BadItem as BadItem
+from .errors import ConnectionClosed as ConnectionClosed
+from .errors import ConnectionLost as ConnectionLost
+from .errors import ConnectRefused as ConnectRefused
+from .errors import EndOfItems as EndOfItems
+from .errors import FrameTooLarge as FrameTooLarge
+from .errors import HandshakeRefused as HandshakeRefused
+from .errors import ReceiverBusy as ReceiverBusy
+from .errors import TransportError as TransportError
+from .interface import Connection as Connection
+from .interface import ConnectionOptions as ConnectionOptions
+from .interface import Decode as Decode
+from .interface import Encode as Encode
+from .interface import Listener as Listener
+from .interface import Transport as Transport
+from .subprocess import SubprocessTransport as SubprocessTransport
+from .subprocess import blocking_from_fd as blocking_from_fd
+from .subprocess import from_fd as from_fd
+from .subprocess import from_socket as from_socket
+from .subprocess import socket_pair as socket_pair

@@ -1,0 +1,120 @@
+"""Frames: a length, flags and a body, cut out of a byte stream that arrives in any pieces."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from .errors import BadFrame, FrameTooLarge
+
+MAGIC = 0xAF
+"""First byte of each frame: bytes that are no frame are seen at once, not after waiting for a wild length."""
+
+HEADER = Struct(">BBI")
+"""Magic, flags, length of the body in bytes."""
+
+KNOWN_FLAGS = 0x01
+COMPRESSED = 0x01
+"""The body is compressed; only the codec knows how."""
+
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+READ_BYTES = 256 * 1024
+
+Frame = tuple[int, bytes | bytearray]
+"""(flags, body)"""
+
+_HEADER_BYTES = HEADER.size
+
+
+def header_of(body_bytes: int, *, flags: int = 0, max_frame_bytes: int = MAX_FRAME_BYTES) -> bytes:
+    """The header before a body of this many bytes; raises FrameTooLarge."""
+    if body_bytes > max_frame_bytes:
+        raise FrameTooLarge(
+            f"an item of {body_bytes:,} bytes is above the limit of {max_frame_bytes:,}; "
+            "send it in parts, by reference, or raise max_frame_bytes on both ends"
+        )
+    return HEADER.pack(MAGIC, flags, body_bytes)
+
+
+class FrameParser:
+    """Cuts frames out of a byte stream.
+
+    Give it bytes with `feed`, or have a socket write into `writable()` and say with `written` how many came. A length
+    is checked before room is made for it: memory stays below read_bytes + max_frame_bytes. After an error the parser
+    is of no more use, since where the next frame begins is not known.
+    """
+
+    def __init__(self, *, max_frame_bytes: int = MAX_FRAME_BYTES, read_bytes: int = READ_BYTES) -> None:
+        self.max_frame_bytes = max_frame_bytes
+        self._scratch = memoryview(bytearray(max(read_bytes, _HEADER_BYTES)))
+        self._held = 0  # bytes at the start of the scratch that belong to a frame not yet complete
+        self._body: bytearray | None = None  # of a frame larger than what is left of the scratch, filled in place
+        self._filled = 0
+        self._flags = 0
+
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether the stream may end here."""
+        return not self._held and self._body is None
+
+    def writable(self) -> memoryview:
+        """Where the next bytes go; never empty."""
+        if self._body is not None:
+            return memoryview(self._body)[self._filled :]
+        return self._scratch[self._held :]
+
+    def written(self, count: int) -> list[Frame]:
+        """The frames that `count` more bytes in `writable()` complete; raises BadFrame, FrameTooLarge."""
+        if self._body is None:
+            return self._cut(self._held + count)
+        self._filled += count
+        if self._filled < len(self._body):
+            return []
+        body, self._body = self._body, None
+        return [(self._flags, body)]
+
+    def feed(self, data: bytes | bytearray | memoryview) -> list[Frame]:
+        """The frames that `data` completes; raises BadFrame, FrameTooLarge."""
+        frames: list[Frame] = []
+        rest = memoryview(data)
+        while rest:
+            room = self.writable()
+            count = min(len(room), len(rest))
+            room[:count] = rest[:count]
+            frames += self.written(count)
+            rest = rest[count:]
+        return frames
+
+    def _cut(self, end: int) -> list[Frame]:
+        frames: list[Frame] = []
+        scratch, unpack, at = self._scratch, HEADER.unpack_from, 0
+        while end - at >= _HEADER_BYTES:
+            magic, flags, length = unpack(scratch, at)
+            self._refuse(magic, flags, length)
+            body_at = at + _HEADER_BYTES
+            at_next = body_at + length
+            if at_next > end:
+                if at_next - at > len(scratch):
+                    self._begin_body(flags, length, scratch[body_at:end])
+                    at = end
+                break
+            frames.append((flags, bytes(scratch[body_at:at_next])))
+            at = at_next
+        else:
+            if at < end and scratch[at] != MAGIC:
+                self._refuse(scratch[at], 0, 0)
+        self._held = end - at
+        if at and self._held:
+            scratch[: self._held] = bytes(scratch[at:end])
+        return frames
+
+    def _begin_body(self, flags: int, length: int, start: memoryview) -> None:
+        self._body = bytearray(length)
+        self._body[: len(start)] = start
+        self._filled = len(start)
+        self._flags = flags
+
+    def _refuse(self, magic: int, flags: int, length: int) -> None:
+        if magic != MAGIC or flags & ~KNOWN_FLAGS:
+            raise BadFrame(f"not a frame: it begins with 0x{magic:02x} and flags 0x{flags:02x}")
+        if length > self.max_frame_bytes:
+            raise FrameTooLarge(f"the peer announces {length:,} bytes, the limit is {self.max_frame_bytes:,}")

@@ -1,0 +1,290 @@
+"""A connection over a connected stream socket: Unix, TCP, or one end of a socketpair."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from .errors import BadItem, ConnectionClosed, ConnectionLost, EndOfItems, ReceiverBusy, TransportError
+from .frame import Frame, FrameParser, header_of
+from .interface import ConnectionOptions
+from .outbox import Outbox
+
+
+class StreamConnection:
+    """Items over a connected stream socket, which it owns from now on.
+
+    One anyio task writes: what was sent within a turn of the loop leaves in one call. Receiving reads as much as is
+    there and cuts many frames from it. See Connection for the promises.
+    """
+
+    def __init__(self, sock: socket.socket, options: ConnectionOptions, *, peer: str) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._options = options
+        self._peer = peer
+        self._parser = FrameParser(max_frame_bytes=options.max_frame_bytes)
+        self._received: deque[Frame] = deque()
+        self._outbox = Outbox(max_bytes=options.max_queued_bytes)
+        self._max_send_bytes = options.max_frame_bytes
+        self._tasks: TaskGroup | None = None
+        self._writer = anyio.CancelScope()
+        self._wake_writer: anyio.Event | None = None
+        self._waiting: deque[anyio.Event] = deque()  # senders without room, in their order
+        self._draining: list[anyio.Event] = []
+        self._is_receiving = False
+        self._is_ending = False
+        self._is_closed = False
+        self._receive_failure: TransportError | None = None
+        self._send_failure: TransportError | None = None
+
+    @property
+    def peer(self) -> str:
+        return self._peer
+
+    def __repr__(self) -> str:
+        return f"<StreamConnection to {self._peer}>"
+
+    # Sending
+
+    async def send(self, item: Any) -> None:
+        self._refuse_send()
+        head, body = self._frame(item)
+        if self._waiting or not self._outbox.has_room(len(body)):
+            await self._room(len(body))
+        self._queue(head, body)
+
+    def try_send(self, item: Any) -> bool:
+        self._refuse_send()
+        head, body = self._frame(item)
+        if self._waiting or not self._outbox.has_room(len(body)):
+            return False
+        self._queue(head, body)
+        return True
+
+    async def drain(self) -> None:
+        while not self._outbox.is_empty:
+            drained = anyio.Event()
+            self._draining.append(drained)
+            await drained.wait()
+        if self._outbox.has_lost:
+            raise self._lost()
+
+    def end(self) -> None:
+        self._is_ending = True
+        self._wake()
+
+    def limit_sends(self, max_frame_bytes: int) -> None:
+        self._max_send_bytes = min(self._max_send_bytes, max_frame_bytes)
+
+    def _frame(self, item: Any) -> tuple[bytes, bytes]:
+        body = self._options.encode(item)
+        return header_of(len(body), max_frame_bytes=self._max_send_bytes), body
+
+    def _queue(self, head: bytes, body: bytes) -> None:
+        self._outbox.put(head, body)
+        self._wake()
+        if self._waiting and self._outbox.is_half_empty:
+            self._waiting.popleft().set()
+
+    def _refuse_send(self) -> None:
+        if self._is_ending or (self._is_closed and self._send_failure is None):
+            raise ConnectionClosed(f"this end of the connection to {self._peer} is closed")
+        if self._send_failure is not None:
+            raise self._lost()
+        if self._tasks is None:
+            raise ConnectionClosed("enter the connection first: async with connection")
+
+    def _lost(self) -> TransportError:
+        if self._send_failure is None:
+            return ConnectionClosed(f"the connection to {self._peer} was closed before all was sent")
+        return ConnectionLost(str(self._send_failure))
+
+    async def _room(self, body_bytes: int) -> None:
+        """Wait in line; only the first in line is woken, so a large item is not overtaken for ever."""
+        place = self._waiting.append
+        while True:
+            turn = anyio.Event()
+            place(turn)
+            try:
+                await turn.wait()
+                self._refuse_send()
+            except BaseException:
+                self._leave_line(turn)
+                raise
+            if self._outbox.has_room(body_bytes):
+                return
+            place = self._waiting.appendleft
+
+    def _leave_line(self, turn: anyio.Event) -> None:
+        """Whoever goes without using its turn passes it on."""
+        if not turn.is_set():
+            self._waiting.remove(turn)
+        elif self._waiting:
+            self._waiting.popleft().set()
+
+    def _wake(self) -> None:
+        if self._wake_writer is not None:
+            self._wake_writer.set()
+            self._wake_writer = None
+
+    def _wake_drainers(self) -> None:
+        for event in self._draining:
+            event.set()
+        self._draining.clear()
+
+    def _wake_all(self) -> None:
+        for event in self._waiting:
+            event.set()
+        self._waiting.clear()
+        self._wake_drainers()
+
+    async def _write(self) -> None:
+        """The writer, until closed or broken; it raises nothing but cancellation."""
+        with self._writer:
+            try:
+                while not (self._is_ending and self._outbox.is_empty):
+                    await self._write_some()
+                self._sock.shutdown(socket.SHUT_WR)
+            except (OSError, anyio.ClosedResourceError) as exc:
+                self._fail_sends(exc)
+
+    async def _write_some(self) -> None:
+        if self._outbox.is_empty:
+            self._wake_writer = anyio.Event()
+            await self._wake_writer.wait()
+            return
+        try:
+            self._outbox.send_to(self._sock)
+        except BlockingIOError:
+            await anyio.wait_writable(self._sock)
+            return
+        self._after_write()
+
+    def _after_write(self) -> None:
+        if self._waiting and self._outbox.is_half_empty:
+            self._waiting.popleft().set()
+        if self._draining and self._outbox.is_empty:
+            self._wake_drainers()
+
+    def _fail_sends(self, exc: BaseException) -> None:
+        if not self._is_closed:
+            self._send_failure = ConnectionLost(f"the connection to {self._peer} broke while sending: {exc}")
+        self._outbox.drop()
+        self._wake_all()
+
+    # Receiving
+
+    async def receive(self) -> Any:
+        received = self._received
+        if not received:
+            await self._fill()
+        body = received.popleft()[1]
+        try:
+            return self._options.decode(body)  # type: ignore[arg-type]  # a bytearray will do where bytes do
+        except Exception as exc:
+            failure = BadItem(f"{self._peer} sent {len(body):,} bytes that do not decode: {exc}")
+            self._break(failure)
+            raise failure from exc
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        while True:
+            try:
+                item = await self.receive()
+            except EndOfItems:
+                return
+            yield item
+
+    async def _fill(self) -> None:
+        """Wait for at least one frame."""
+        if self._is_receiving:
+            raise ReceiverBusy(f"another task receives from {self._peer}")
+        self._is_receiving = True
+        try:
+            while not self._received:
+                self._refuse_receive()
+                # Even where data is always there, each batch begins with a turn for the others.
+                await anyio.wait_readable(self._sock)
+                while self._read() and not self._received:
+                    pass
+        except (OSError, anyio.ClosedResourceError) as exc:
+            self._fail_receives(exc)
+            self._refuse_receive()
+        finally:
+            self._is_receiving = False
+
+    def _read(self) -> bool:
+        """Read once; False if nothing was there."""
+        try:
+            count = self._sock.recv_into(self._parser.writable())
+        except BlockingIOError:
+            return False
+        if not count:
+            self._at_end()
+            return False
+        try:
+            self._received.extend(self._parser.written(count))
+        except ConnectionLost as exc:
+            self._break(exc)
+            return False
+        return True
+
+    def _refuse_receive(self) -> None:
+        if self._receive_failure is not None:
+            raise type(self._receive_failure)(str(self._receive_failure))
+        if self._is_closed:
+            raise ConnectionClosed(f"this end of the connection to {self._peer} is closed")
+
+    def _at_end(self) -> None:
+        if self._parser.is_between_frames:
+            self._receive_failure = EndOfItems(f"{self._peer} has ended")
+        else:
+            self._receive_failure = ConnectionLost(f"{self._peer} is gone in the middle of a frame")
+
+    def _fail_receives(self, exc: BaseException) -> None:
+        if not self._is_closed and self._receive_failure is None:
+            self._receive_failure = ConnectionLost(f"the connection to {self._peer} broke: {exc}")
+
+    def _break(self, failure: TransportError) -> None:
+        """What the peer sends is no longer understood: nothing more is received or sent."""
+        self._receive_failure = failure
+        self._send_failure = failure
+        self.close()
+
+    # Life
+
+    def close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._received.clear()
+        self._outbox.drop()
+        anyio.notify_closing(self._sock)
+        self._sock.close()
+        self._writer.cancel()
+        self._wake_all()
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await anyio.create_task_group().__aenter__()
+        self._tasks.start_soon(self._write, name=f"writer to {self._peer}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None, /
+    ) -> bool | None:
+        assert self._tasks is not None
+        try:
+            if exc is None and not self._is_closed:
+                await self.drain()
+        finally:
+            self.close()
+            # The block's own error must not come out wrapped in a group: the task group need not see it.
+            unseen = exc is None or isinstance(exc, Exception)
+            await self._tasks.__aexit__(*((None, None, None) if unseen else (kind, exc, traceback)))
+        return None
