@@ -100,7 +100,7 @@ class Step:
     name: unique in the graph. task: "module:qualname" of the task, importable in a worker. inputs: by parameter name.
     mapped: the parameter that takes one element of its input for each map index; None for a plain step.
     after: steps that must be terminal first and pass nothing. timeout_s: of one attempt. memory_bytes: quota on the
-    process tree of one attempt.
+    process tree of one attempt. why_not_importable: the reason no other process can import the task, "" if it can.
     """
 
     name: str
@@ -116,6 +116,7 @@ class Step:
     memory_bytes: int | None = None
     trigger_rule: TriggerRule = TriggerRule.all_success
     max_in_flight: int | None = None
+    why_not_importable: str = ""
 
     def upstream(self) -> tuple[str, ...]:
         """Names of the steps this one waits for, each once, in order of first use."""
@@ -135,7 +136,7 @@ class ParamSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """A pipeline as data: steps in topological order, each after all its upstreams; `result` is what the run returns."""
+    """A pipeline as data: steps in topological order, each after all its upstreams; `result` is what a run returns."""
 
     name: str
     module: str

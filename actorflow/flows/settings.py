@@ -1,0 +1,137 @@
+"""Settings: what may be asked of a task beside its function; wrong ones become faults, not exceptions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypedDict, cast
+
+from actorflow.flows.durations import Duration, seconds
+from actorflow.flows.faults import Code, Fault, did_you_mean
+from actorflow.flows.graph import Location, RetryPolicy, TriggerRule
+from actorflow.flows.retry import Retry
+from actorflow.flows.sizes import Size, size_bytes
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+class Options(TypedDict, total=False):
+    """What a user may write in `@task(...)` and `.options(...)`; None means not given."""
+
+    retry: Retry | RetryPolicy | None
+    timeout: Duration | None
+    memory: Size | None
+    executor: str | None
+    trigger_rule: TriggerRule | str | None
+    max_in_flight: int | None
+    name: str | None
+    after: Sequence[object] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options of a task as plain data, and the faults found in them.
+
+    name: of the task, or of the step where `named` (given in `.options`, so it is never changed to keep it unique).
+    """
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout_s: float | None = None
+    memory_bytes: int | None = None
+    executor: str | None = None
+    trigger_rule: TriggerRule = TriggerRule.all_success
+    max_in_flight: int | None = None
+    name: str = ""
+    named: bool = False
+    after: tuple[object, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+def changed(settings: Settings, options: Options, *, owner: str, location: Location, in_place: bool) -> Settings:
+    """`settings` with `options` over them. owner: the task's name, for messages. in_place: from `.options`."""
+    found: dict[str, object] = {}
+    faults: list[Fault] = []
+    for option, value in options.items():
+        if value is None:
+            continue
+        try:
+            found |= _READERS[option](value)
+        except ValueError as exc:
+            message = f"`{option}` of task `{owner}` is wrong: {exc}"
+            help = _helps(option, value)
+            faults.append(Fault(Code.bad_option, message, location, help))
+    if in_place and "name" in found:
+        found["named"] = True
+    return replace(settings, **found, faults=(*settings.faults, *faults))  # type: ignore[arg-type]
+
+
+def _retry(value: object) -> dict[str, object]:
+    if isinstance(value, RetryPolicy):
+        return {"retry": value}
+    if isinstance(value, Retry):
+        return {"retry": value.policy()}
+    raise ValueError(f"write Retry(attempts=3, ...), not {value!r}")
+
+
+def _timeout(value: object) -> dict[str, object]:
+    timeout_s = seconds(cast("Duration", value))
+    if timeout_s == 0:
+        raise ValueError("it must be more than 0; leave it out for no limit")
+    return {"timeout_s": timeout_s}
+
+
+def _memory(value: object) -> dict[str, object]:
+    memory_bytes = size_bytes(cast("Size", value))
+    if memory_bytes == 0:
+        raise ValueError("it must be more than 0; leave it out for no limit")
+    return {"memory_bytes": memory_bytes}
+
+
+def _executor(value: object) -> dict[str, object]:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f'it is the name of an executor, such as "process", not {value!r}')
+    return {"executor": value}
+
+
+def _trigger_rule(value: object) -> dict[str, object]:
+    try:
+        return {"trigger_rule": TriggerRule(cast("str", value))}
+    except ValueError:
+        raise ValueError(f"there is no trigger rule {value!r}") from None
+
+
+def _max_in_flight(value: object) -> dict[str, object]:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"it is a whole number of 1 or more, not {value!r}")
+    return {"max_in_flight": value}
+
+
+def _name(value: object) -> dict[str, object]:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError(f"a name starts with a letter and has letters, digits, `_`, `-` and `.`, unlike {value!r}")
+    return {"name": value}
+
+
+def _after(value: object) -> dict[str, object]:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return {"after": tuple(cast("Sequence[object]", value))}
+    raise ValueError("it is a list of outputs and names of steps; write after=[...]")
+
+
+def _helps(option: str, value: object) -> str:
+    if option == "trigger_rule" and isinstance(value, str):
+        return did_you_mean(value, [rule.value for rule in TriggerRule])
+    return ""
+
+
+_READERS = {
+    "retry": _retry,
+    "timeout": _timeout,
+    "memory": _memory,
+    "executor": _executor,
+    "trigger_rule": _trigger_rule,
+    "max_in_flight": _max_in_flight,
+    "name": _name,
+    "after": _after,
+}
