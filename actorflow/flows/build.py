@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -39,7 +39,7 @@ class Build:
     _afters: list[tuple[int, Settings]] = field(default_factory=list[tuple[int, Settings]])
 
     @contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self) -> Generator[None]:
         """Task calls inside belong to this build."""
         token = _current.set(self)
         try:
@@ -75,7 +75,7 @@ class Build:
         self._note(function, settings, faults)
         over = self._map_items(function, mapped, items, location) if mapped else Const([])
         inputs = ((mapped, over), *self._inputs(function, given, location))
-        output = list[cast("Any", function.output)]
+        output = cast("Any", list)[function.output]
         return self._add(function, settings, location, inputs, mapped=mapped, output=output)
 
     def as_input(self, value: object, location: Location, what: str) -> Input:
@@ -123,7 +123,7 @@ class Build:
     def _map_items(self, function: TaskFunction, mapped: str, items: object, location: Location) -> Input:
         what = f"in `{function.name}.map`"
         if type(items) is Unresolved:
-            self._check_iterated(function, mapped, cast("Unresolved", items), location)
+            self._check_iterated(function, mapped, items, location)
             return self.as_input(items, location, what)
         trouble = _why_not_mapped(type(items), type(items).__name__)
         if trouble:
@@ -216,7 +216,7 @@ class Build:
             if isinstance(found, Output):
                 return found.step
             if not isinstance(found, Const):
-                label = cast("Unresolved", entry)._origin.label
+                label = entry._origin.label
                 self._wrong_after(step, f"{label} is there from the start", "leave it out")
             return None
         self._wrong_after(step, f"`{entry!r}` is neither an output nor the name of a step", "write after=[output]")

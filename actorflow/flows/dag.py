@@ -14,7 +14,7 @@ from actorflow.flows.build import Build, current_build
 from actorflow.flows.checks import in_topological_order, structure_faults
 from actorflow.flows.faults import Code, Fault, FlowFaults, Related, refused
 from actorflow.flows.function import TaskFunction
-from actorflow.flows.graph import Const, Graph, Location, Param, Step
+from actorflow.flows.graph import Const, Graph, Input, Location, Param, Step
 from actorflow.flows.graph import ParamSpec as GraphParam
 from actorflow.flows.hints import Unknown, annotation_name
 from actorflow.flows.params import BoundParam
@@ -153,7 +153,7 @@ def _trace(dag: Dag[..., object]) -> Traced:
             faults.append(_failure(function, exc))
             error = exc
     build.link_afters()
-    returned = Const(None)
+    returned: Input = Const(None)
     if error is None and not faults:
         returned = build.as_input(result, function.location, f"in what dag `{dag.name}` returns")
         taker = f"dag `{dag.name}` returns `{annotation_name(function.output)}`"

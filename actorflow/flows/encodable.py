@@ -18,7 +18,7 @@ from pathlib import PurePath
 from typing import Any, cast
 
 from actorflow.actors.codec.typed import is_model, kind_of
-from actorflow.flows.hints import Unknown, annotation_name, is_union
+from actorflow.flows.hints import Unknown, annotation_name, is_class, is_union
 from actorflow.flows.types import is_unknown, plain
 
 _PLAIN: frozenset[object] = frozenset(
@@ -26,6 +26,7 @@ _PLAIN: frozenset[object] = frozenset(
     | {list, tuple, set, frozenset, dict, date, datetime, time, timedelta}
 )
 _PLAIN_NAMES = {("decimal", "Decimal"), ("uuid", "UUID")}
+_LOCKS: tuple[object, ...] = (threading.Lock, threading.RLock)  # functions, not classes, in Python 3.11
 _MAX_DEPTH = 12
 
 _STREAM = "return a list; streams of records are not built yet"
@@ -35,7 +36,7 @@ _OPEN = "open it inside the task that uses it, and return plain values or a Path
 _MODEL = "make it a dataclass or a pydantic model, or return plain values"
 
 # Abstract, so a value of another class might do; but what is asked for cannot be written down.
-_ABSTRACT: tuple[tuple[type, str], ...] = (
+_ABSTRACT: tuple[tuple[type[object], str], ...] = (
     (collections.abc.Coroutine, _AWAITED),
     (collections.abc.Awaitable, _AWAITED),
     (collections.abc.Iterator, _STREAM),
@@ -81,37 +82,39 @@ def _refusals(annotation: object, path: str, seen: frozenset[object], depth: int
     annotation = plain(annotation)
     if is_unknown(annotation) or depth == 0 or isinstance(annotation, Unknown):
         return
-    if annotation in (threading.Lock, threading.RLock):  # functions, not classes, in Python 3.11
+    if any(annotation is lock for lock in _LOCKS):
         yield NotEncodable(path, "threading.Lock", _OPEN)
         return
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Literal:
         return
     cls = origin or annotation
-    if isinstance(cls, type) and not is_union(annotation) and (help := _refused(cls)):
+    if is_class(cls) and not is_union(annotation) and (help := _refused(cls)):
         yield NotEncodable(path, annotation_name(annotation), help)
         return
     for arg in args:
         if arg is not ...:
             yield from _refusals(arg, path, seen, depth - 1)
-    if isinstance(cls, type) and cls not in seen:
+    if is_class(cls) and cls not in seen:
         for name, field in _fields(cls):
             yield from _refusals(field, f"{cls.__name__}.{name}", seen | {cls}, depth - 1)
 
 
-def _refused(cls: type) -> str:
+def _refused(cls: type[object]) -> str:
     """The way out for a class whose instances cannot be encoded; "" where they may be."""
     for abstract, help in _ABSTRACT:
         if issubclass(cls, abstract):
             return help
-    if cls is collections.abc.Callable or issubclass(cls, type | types.FunctionType | types.BuiltinFunctionType):
+    if (cls.__module__, cls.__name__) == ("collections.abc", "Callable") or issubclass(
+        cls, type | types.FunctionType | types.BuiltinFunctionType
+    ):
         return _CODE
     if _may_be_encoded(cls):
         return ""
     return _HELPS_BY_MODULE.get(cls.__module__.partition(".")[0], _MODEL)
 
 
-def _may_be_encoded(cls: type) -> bool:
+def _may_be_encoded(cls: type[object]) -> bool:
     if cls in _PLAIN or (cls.__module__, cls.__qualname__) in _PLAIN_NAMES or issubclass(cls, PurePath):
         return True
     if kind_of(cls) is not None or typing.is_typeddict(cls):
@@ -122,7 +125,7 @@ def _may_be_encoded(cls: type) -> bool:
     return any(_may_be_encoded(child) for child in type.__subclasses__(cls))
 
 
-def _fields(cls: type) -> Iterator[tuple[str, object]]:
+def _fields(cls: type[object]) -> Iterator[tuple[str, object]]:
     if is_model(cls):
         for name, info in cast("Any", cls).model_fields.items():
             yield name, info.annotation
@@ -134,7 +137,7 @@ def _fields(cls: type) -> Iterator[tuple[str, object]]:
         yield from _class_hints(cls).items()
 
 
-def _class_hints(cls: type) -> dict[str, object]:
+def _class_hints(cls: type[object]) -> dict[str, object]:
     try:
         return dict(typing.get_type_hints(cls))
     except Exception:  # noqa: BLE001 - an annotation may run any code of the user's; then nothing is known

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Callable, Mapping
 from inspect import Parameter
 from types import UnionType
-from typing import Any
+from typing import Any, TypeGuard
 
 
 class Unknown:
@@ -47,9 +47,9 @@ def annotation_name(annotation: object) -> str:
         return " | ".join(annotation_name(member) for member in args)
     if origin is typing.Literal:
         return f"Literal[{', '.join(map(repr, args))}]"
-    if isinstance(annotation, type) and origin is None:
+    if is_class(annotation):
         return annotation.__qualname__.rpartition("<locals>.")[2]
-    if isinstance(origin, type) and args:
+    if is_class(origin) and args:
         return f"{origin.__name__}[{', '.join('...' if arg is ... else _argument_name(arg) for arg in args)}]"
     return str(getattr(annotation, "__name__", annotation)).replace("typing.", "")
 
@@ -57,6 +57,11 @@ def annotation_name(annotation: object) -> str:
 def is_union(annotation: object) -> bool:
     """True for `A | B`, `Union[A, B]` and `Optional[A]`."""
     return typing.get_origin(annotation) in (typing.Union, UnionType)
+
+
+def is_class(annotation: object) -> TypeGuard[type[object]]:
+    """True for a class itself, not for a generic alias of one."""
+    return isinstance(annotation, type) and typing.get_origin(annotation) is None
 
 
 def _argument_name(argument: object) -> str:

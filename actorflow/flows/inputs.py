@@ -6,12 +6,14 @@ import dataclasses
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from actorflow.flows.graph import Const, DictOf, Input, ListOf, Location
 from actorflow.flows.hints import annotation_name, is_union
 from actorflow.flows.proxy import Unresolved
 from actorflow.flows.types import NOT_ITERABLE, element_type, fits, is_unknown, plain, value_fits
+
+Container: TypeAlias = list[object] | tuple[object, ...] | dict[object, object]
 
 
 class HiddenOutput(Exception):
@@ -44,8 +46,9 @@ def to_input(value: object, owner: object) -> Input:
         return unresolved._input
     if kind is list or kind is tuple:
         items = tuple(to_input(item, owner) for item in cast("list[object]", value))
-        if all(type(item) is Const for item in items):
-            return Const(kind(cast("Const", item).value for item in items))
+        plain_items = [item.value for item in items if isinstance(item, Const)]
+        if len(plain_items) == len(items):
+            return Const(tuple(plain_items) if kind is tuple else plain_items)
         return ListOf(items, as_tuple=kind is tuple)
     if kind is dict:
         pairs = tuple((key, to_input(item, owner)) for key, item in cast("dict[object, object]", value).items())
@@ -82,19 +85,16 @@ def mismatch(value: object, wanted: object) -> Mismatch | None:
     if is_unknown(plain(wanted)):
         return None
     if type(value) is Unresolved:
-        unresolved = cast("Unresolved", value)
-        if fits(unresolved._annotation, wanted):
+        if fits(value._annotation, wanted):
             return None
-        shown = annotation_name(unresolved._annotation)
-        return Mismatch(shown, unresolved._origin.label, unresolved._annotation, unresolved._origin.place())
-    if isinstance(value, list | tuple | dict) and _holds_unresolved(cast("object", value)):
-        return _container_mismatch(cast("list[object] | tuple[object, ...] | dict[object, object]", value), wanted)
+        shown = annotation_name(value._annotation)
+        return Mismatch(shown, value._origin.label, value._annotation, value._origin.place())
+    if _holds_unresolved(value):
+        return _container_mismatch(cast("Container", value), wanted)
     return None if value_fits(value, wanted) else Mismatch(_short(value), "", type(value), None)
 
 
-def _container_mismatch(
-    value: list[object] | tuple[object, ...] | dict[object, object], wanted: object
-) -> Mismatch | None:
+def _container_mismatch(value: Container, wanted: object) -> Mismatch | None:
     options = typing.get_args(plain(wanted)) if is_union(plain(wanted)) else (wanted,)
     found: Mismatch | None = None
     for option in options:
@@ -104,9 +104,7 @@ def _container_mismatch(
     return found
 
 
-def _container_mismatch_of(
-    value: list[object] | tuple[object, ...] | dict[object, object], wanted: object
-) -> Mismatch | None:
+def _container_mismatch_of(value: Container, wanted: object) -> Mismatch | None:
     if is_unknown(wanted):
         return None
     if not fits(type(value), wanted):

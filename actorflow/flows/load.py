@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
@@ -115,13 +115,13 @@ def resolve_function(task_ref: str, *, module: str = "", file: str = "") -> Call
     if not callable(found):
         message = f"module `{name}` has no task `{qualname}` that could be imported"
         raise refused(Code.not_importable, message, None, "a task stands at the top level of its module")
-    return cast("Callable[..., object]", found)
+    return found
 
 
 def tasks_of(module: ModuleType) -> list[Task[..., object]]:
     """The tasks that a module holds and that were defined in it, each once."""
-    found = {id(value): value for value in vars(module).values() if isinstance(value, Task)}
-    return [cast("Task[..., object]", task) for task in found.values() if task.__module__ == module.__name__]
+    tasks = [cast("Task[..., object]", value) for value in vars(module).values() if isinstance(value, Task)]
+    return [task for task in {id(task): task for task in tasks}.values() if task.__module__ == module.__name__]
 
 
 def dags_of(module: ModuleType) -> dict[str, Dag[..., object]]:
@@ -135,7 +135,7 @@ def dags_of(module: ModuleType) -> dict[str, Dag[..., object]]:
 
 
 @contextmanager
-def imports_restored() -> Iterator[None]:
+def imports_restored() -> Generator[None]:
     """Files may be loaded inside; afterwards sys.path and the user's own modules are as before."""
     path, modules = list(sys.path), set(sys.modules)
     try:
@@ -243,7 +243,7 @@ def _import_fault(exc: BaseException, file: str) -> Fault:
 
 
 @contextmanager
-def _undone_on_failure(folder: str) -> Iterator[None]:
+def _undone_on_failure(folder: str) -> Generator[None]:
     path, modules = list(sys.path), set(sys.modules)
     _put_first_on_path(folder)
     importlib.invalidate_caches()

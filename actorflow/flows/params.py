@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeGuard, cast
 
 from actorflow.flows.faults import Code, Fault, FlowFaults, did_you_mean
 from actorflow.flows.graph import Location, ParamSpec
@@ -82,11 +82,16 @@ def unknown_parameter(name: str, specs: Sequence[ParamSpec], *, source: str, loc
 def _value(given: object, annotation: object) -> object:
     if isinstance(given, str):
         return parse_texts([given], annotation)
-    if isinstance(given, list | tuple) and all(isinstance(item, str) for item in cast("Sequence[object]", given)):
-        return parse_texts(cast("Sequence[str]", given), annotation)
+    if _are_texts(given):
+        return parse_texts(given, annotation)
     if not value_fits(given, annotation):
         raise ValueError(f"it is a {type(given).__name__}")
     return given
+
+
+def _are_texts(given: object) -> TypeGuard[Sequence[str]]:
+    items = cast("Sequence[object]", given) if isinstance(given, list | tuple) else ()
+    return bool(items) and all(isinstance(item, str) for item in items)
 
 
 def _ill_typed(spec: ParamSpec, value: object, why: str, source: str, location: Location | None) -> Fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import linecache
 import os
 import sys
@@ -102,9 +103,7 @@ def shown(location: Location) -> str:
 
 
 def _code(fn: Callable[..., object]) -> CodeType | None:
-    while hasattr(fn, "__wrapped__"):
-        fn = fn.__wrapped__
-    code = getattr(fn, "__code__", None)
+    code = getattr(inspect.unwrap(fn), "__code__", None)
     return code if isinstance(code, CodeType) else None
 
 

@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from actorflow.flows.durations import Duration, seconds
 from actorflow.flows.graph import RetryPolicy
+from actorflow.flows.hints import is_class
 from actorflow_supervisors import Backoff
 
 _SHAPES = ("exponential", "linear", "fixed")
@@ -31,19 +32,28 @@ class Retry:
 
     def policy(self) -> RetryPolicy:
         """The same as plain data; raises ValueError that names the field at fault."""
-        if isinstance(self.attempts, bool) or not isinstance(self.attempts, int) or self.attempts < 1:  # pyright: ignore[reportUnnecessaryIsInstance] - a caller without a checker
+        if not _is_count(self.attempts):
             raise ValueError(f"attempts must be a whole number of 1 or more, not {self.attempts!r}")
         if self.backoff not in _SHAPES:
             raise ValueError(f"backoff is one of {', '.join(_SHAPES)}, not {self.backoff!r}")
         base_s, cap_s = _seconds("base", self.base), _seconds("cap", self.cap)
         if not 0 < base_s <= cap_s:
             raise ValueError(f"base must be more than 0 and at most cap, not {self.base!r} with cap={self.cap!r}")
-        if not isinstance(self.jitter, int | float) or not 0 <= self.jitter <= 1:  # pyright: ignore[reportUnnecessaryIsInstance] - as above
+        if not _is_share(self.jitter):
             raise ValueError(f"jitter is a share from 0 to 1, not {self.jitter!r}")
         backoff = Backoff(
             base_s=base_s, cap_s=cap_s, jitter=float(self.jitter), shape=self.backoff, immediate_first=False
         )
         return RetryPolicy(attempts=self.attempts, backoff=backoff, retry_on=_class_names(self.retry_on))
+
+
+def _is_count(value: object) -> bool:
+    """A caller may have no type checker, and True is an int."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def _seconds(field: str, duration: Duration) -> float:
@@ -62,7 +72,7 @@ def _class_names(classes: object) -> tuple[str, ...] | None:
 
 
 def _class_name(entry: object) -> str:
-    if isinstance(entry, type) and issubclass(entry, BaseException):
+    if is_class(entry) and issubclass(entry, BaseException):
         return f"{entry.__module__}:{entry.__qualname__}"
     if isinstance(entry, str) and entry.count(":") == 1 and not entry.startswith(":") and not entry.endswith(":"):
         return entry
@@ -70,4 +80,4 @@ def _class_name(entry: object) -> str:
 
 
 def _shown(entry: object) -> str:
-    return entry.__name__ if isinstance(entry, type) else repr(entry)
+    return entry.__name__ if is_class(entry) else repr(entry)

@@ -10,11 +10,15 @@ from functools import lru_cache
 from inspect import Parameter
 from typing import Any, TypeVar, cast
 
-from actorflow.flows.hints import Unknown, is_union
+from actorflow.flows.hints import Unknown, is_class, is_union
 
 NOT_ITERABLE: object = object()
-_WIDER: dict[type, tuple[type, ...]] = {int: (float, complex), bool: (float, complex), float: (complex,)}
-_LETTERS: dict[type, type] = {str: str, bytes: int, bytearray: int, memoryview: int, range: int}
+_WIDER: dict[type[object], tuple[type[object], ...]] = {
+    int: (float, complex),
+    bool: (float, complex),
+    float: (complex,),
+}
+_LETTERS: dict[type[object], type[object]] = {str: str, bytes: int, bytearray: int, memoryview: int, range: int}
 _UNSEEN: tuple[object, ...] = (Any, object, Parameter.empty, Ellipsis)
 
 
@@ -40,10 +44,10 @@ def value_fits(value: object, target: object) -> bool:
     if typing.get_origin(target) is typing.Literal:
         return any(value == choice and type(value) is type(choice) for choice in typing.get_args(target))
     origin, args = _shape(target)
-    if not isinstance(origin, type):
+    if not is_class(origin):
         return True
     if not _is_instance(value, origin):
-        return type(value) in _WIDER and origin in _WIDER[cast("type", type(value))]
+        return type(value) in _WIDER and origin in _WIDER[type(value)]
     return not args or _parts_fit(value, origin, args)
 
 
@@ -56,9 +60,9 @@ def element_type(annotation: object) -> object:
         elements = [element_type(member) for member in typing.get_args(annotation)]
         return NOT_ITERABLE if NOT_ITERABLE in elements else union_of(elements)
     if typing.get_origin(annotation) is typing.Literal:
-        return element_type(union_of([type(value) for value in typing.get_args(annotation)]))
+        return element_type(union_of([*map(type, cast("tuple[object, ...]", typing.get_args(annotation)))]))
     origin, args = _shape(annotation)
-    if not isinstance(origin, type):
+    if not is_class(origin):
         return Any
     if origin is tuple:
         return union_of([arg for arg in args if arg is not ...]) if args else Any
@@ -78,7 +82,7 @@ def union_of(members: Iterable[object]) -> object:
     unique = list(dict.fromkeys(members))
     if not unique or any(is_unknown(member) for member in unique):
         return Any
-    return typing.Union[tuple(unique)]  # type: ignore[return-value] # noqa: UP007 - members are known only at run time
+    return typing.Union[tuple(unique)]  # noqa: UP007 - the members are known only at run time
 
 
 def is_unknown(annotation: object) -> bool:
@@ -110,7 +114,7 @@ def _fits_cached(source: object, target: object) -> bool:
 
 def _fits(source: object, target: object) -> bool:
     source, target = plain(source), plain(target)
-    if is_unknown(target) or source in (typing.Never, typing.NoReturn):
+    if is_unknown(target) or _never(source):
         return True
     if is_unknown(source):
         return source is not object
@@ -125,18 +129,22 @@ def _fits(source: object, target: object) -> bool:
     return _classes_fit(source, target)
 
 
+def _never(annotation: object) -> bool:
+    return any(annotation is special for special in cast("tuple[object, ...]", (typing.Never, typing.NoReturn)))
+
+
 def _as_literals(source: object, target: object) -> bool:
     """True where `source` has few values and each of them fits: bool and enums."""
     if source is bool:
         return value_fits(True, target) and value_fits(False, target)
-    if isinstance(source, type) and issubclass(source, Enum):
+    if is_class(source) and issubclass(source, Enum):
         return bool(list(source)) and all(value_fits(member, target) for member in source)
     return False
 
 
 def _classes_fit(source: object, target: object) -> bool:
     (source_class, _), (target_class, target_args) = _shape(source), _shape(target)
-    if not isinstance(source_class, type) or not isinstance(target_class, type):
+    if not is_class(source_class) or not is_class(target_class):
         return True
     if not _is_subclass(source_class, target_class):
         return target_class in _WIDER.get(source_class, ())
@@ -164,23 +172,23 @@ def _tuples_fit(source: object, target_args: tuple[object, ...]) -> bool:
     return len(source_args) == len(target_args) and all(map(fits, source_args, target_args))
 
 
-def _args_as(source: object, base: type) -> tuple[object, ...] | None:
+def _args_as(source: object, base: type[object]) -> tuple[object, ...] | None:
     """The type arguments of `source` seen as its base class `base`; None where they are not known."""
     source_class, source_args = _shape(source)
     if source_class is base:
         return source_args or None
-    if issubclass(base, collections.abc.Mapping):
+    if _is_subclass(base, collections.abc.Mapping):
         return source_args if len(source_args) == 2 else _inherited_args(source_class, base)
-    if base.__module__ == "collections.abc" and issubclass(base, collections.abc.Iterable):
+    if base.__module__ == "collections.abc" and _is_subclass(base, collections.abc.Iterable):
         element = element_type(source)
         return None if element is NOT_ITERABLE else (element,)
     return _inherited_args(source_class, base)
 
 
-def _inherited_args(source_class: object, base: type) -> tuple[object, ...] | None:
+def _inherited_args(source_class: object, base: type[object]) -> tuple[object, ...] | None:
     for parent in getattr(source_class, "__orig_bases__", ()):
         parent_class = typing.get_origin(parent)
-        if isinstance(parent_class, type) and _is_subclass(parent_class, base):
+        if is_class(parent_class) and _is_subclass(parent_class, base):
             return _args_as(parent, base)
     return None
 
@@ -190,7 +198,7 @@ def _shape(annotation: object) -> tuple[object, tuple[object, ...]]:
     return (annotation, ()) if origin is None else (origin, typing.get_args(annotation))
 
 
-def _is_subclass(source: type, target: type) -> bool:
+def _is_subclass(source: type[object], target: type[object]) -> bool:
     if typing.is_typeddict(target):
         return source is target or source is dict or typing.is_typeddict(source)
     if typing.is_typeddict(source):
@@ -201,7 +209,7 @@ def _is_subclass(source: type, target: type) -> bool:
         return True
 
 
-def _is_instance(value: object, origin: type) -> bool:
+def _is_instance(value: object, origin: type[object]) -> bool:
     if typing.is_typeddict(origin):
         return isinstance(value, dict)
     try:
@@ -210,7 +218,7 @@ def _is_instance(value: object, origin: type) -> bool:
         return True
 
 
-def _parts_fit(value: object, origin: type, args: tuple[object, ...]) -> bool:
+def _parts_fit(value: object, origin: type[object], args: tuple[object, ...]) -> bool:
     if isinstance(value, tuple) and origin is tuple and args[-1] is not ...:
         parts = cast("tuple[object, ...]", value)
         return len(parts) == len(args) and all(map(value_fits, parts, args))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from pathlib import Path, PurePath
@@ -18,7 +18,7 @@ from actorflow.flows.types import is_unknown, plain
 
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
-_LISTS: dict[object, Callable[[Sequence[object]], object]] = {
+_LISTS: dict[object, Callable[[Iterable[object]], object]] = {
     list: list,
     tuple: tuple,
     set: set,
@@ -92,7 +92,7 @@ def _member(text: str, enum: type[Enum]) -> Enum:
 
 def _listed(annotation: object, texts: Sequence[str]) -> object:
     args = typing.get_args(annotation)
-    make = _list_class(annotation) or list
+    make: Callable[[Iterable[object]], object] = _list_class(annotation) or list[object]
     if make is tuple and args and args[-1] is not ...:
         if len(texts) != len(args):
             raise ValueError(f"write {len(args)} values with commas between them")
@@ -100,7 +100,7 @@ def _listed(annotation: object, texts: Sequence[str]) -> object:
     return make([_parse(text, args[0] if args else Any) for text in texts])
 
 
-def _list_class(annotation: object) -> Callable[[Sequence[object]], object] | None:
+def _list_class(annotation: object) -> Callable[[Iterable[object]], object] | None:
     return _LISTS.get(typing.get_origin(annotation) or annotation)
 
 
