@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections import deque
 from collections.abc import AsyncIterator
@@ -14,7 +15,11 @@ from anyio.abc import TaskGroup
 from .errors import BadItem, ConnectionClosed, ConnectionLost, EndOfItems, ReceiverBusy, TransportError
 from .frame import Frame, FrameParser, header_of
 from .interface import ConnectionOptions
+from .loop import Gate, gate_of
 from .outbox import Outbox
+
+SEND_BUFFER_BYTES = 1024 * 1024
+"""Asked of the kernel: with its default of some 200 KiB, a large body crosses in several turns of the loop."""
 
 
 class StreamConnection:
@@ -26,6 +31,8 @@ class StreamConnection:
 
     def __init__(self, sock: socket.socket, options: ConnectionOptions, *, peer: str) -> None:
         sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._sock = sock
         self._options = options
         self._peer = peer
@@ -35,7 +42,7 @@ class StreamConnection:
         self._max_send_bytes = options.max_frame_bytes
         self._tasks: TaskGroup | None = None
         self._writer = anyio.CancelScope()
-        self._wake_writer: anyio.Event | None = None
+        self._gate: Gate | None = None
         self._waiting: deque[anyio.Event] = deque()  # senders without room, in their order
         self._draining: list[anyio.Event] = []
         self._is_receiving = False
@@ -78,10 +85,16 @@ class StreamConnection:
 
     def end(self) -> None:
         self._is_ending = True
-        self._wake()
+        if self._gate is not None:
+            self._gate.wake()
 
     def limit_sends(self, max_frame_bytes: int) -> None:
         self._max_send_bytes = min(self._max_send_bytes, max_frame_bytes)
+
+    def _open_gate(self) -> Gate:
+        if self._gate is None:
+            raise ConnectionClosed("enter the connection first: async with connection")
+        return self._gate
 
     def _frame(self, item: Any) -> tuple[bytes, bytes]:
         body = self._options.encode(item)
@@ -89,7 +102,7 @@ class StreamConnection:
 
     def _queue(self, head: bytes, body: bytes) -> None:
         self._outbox.put(head, body)
-        self._wake()
+        self._open_gate().wake()
         if self._waiting and self._outbox.is_half_empty:
             self._waiting.popleft().set()
 
@@ -98,8 +111,7 @@ class StreamConnection:
             raise ConnectionClosed(f"this end of the connection to {self._peer} is closed")
         if self._send_failure is not None:
             raise self._lost()
-        if self._tasks is None:
-            raise ConnectionClosed("enter the connection first: async with connection")
+        self._open_gate()
 
     def _lost(self) -> TransportError:
         if self._send_failure is None:
@@ -129,11 +141,6 @@ class StreamConnection:
         elif self._waiting:
             self._waiting.popleft().set()
 
-    def _wake(self) -> None:
-        if self._wake_writer is not None:
-            self._wake_writer.set()
-            self._wake_writer = None
-
     def _wake_drainers(self) -> None:
         for event in self._draining:
             event.set()
@@ -145,25 +152,25 @@ class StreamConnection:
         self._waiting.clear()
         self._wake_drainers()
 
-    async def _write(self) -> None:
+    async def _write(self, gate: Gate) -> None:
         """The writer, until closed or broken; it raises nothing but cancellation."""
         with self._writer:
             try:
-                while not (self._is_ending and self._outbox.is_empty):
-                    await self._write_some()
-                self._sock.shutdown(socket.SHUT_WR)
-            except (OSError, anyio.ClosedResourceError) as exc:
+                while not self._is_closed and not (self._is_ending and self._outbox.is_empty):
+                    await self._write_some(gate)
+                if not self._is_closed:
+                    self._sock.shutdown(socket.SHUT_WR)
+            except OSError as exc:
                 self._fail_sends(exc)
 
-    async def _write_some(self) -> None:
+    async def _write_some(self, gate: Gate) -> None:
         if self._outbox.is_empty:
-            self._wake_writer = anyio.Event()
-            await self._wake_writer.wait()
+            await gate.wait()
             return
         try:
             self._outbox.send_to(self._sock)
         except BlockingIOError:
-            await anyio.wait_writable(self._sock)
+            await gate.writable()
             return
         self._after_write()
 
@@ -202,38 +209,37 @@ class StreamConnection:
             yield item
 
     async def _fill(self) -> None:
-        """Wait for at least one frame."""
+        """Wait for at least one frame. Each batch begins with a turn for others, even if data is always there."""
         if self._is_receiving:
             raise ReceiverBusy(f"another task receives from {self._peer}")
         self._is_receiving = True
         try:
             while not self._received:
                 self._refuse_receive()
-                # Even where data is always there, each batch begins with a turn for the others.
-                await anyio.wait_readable(self._sock)
-                while self._read() and not self._received:
-                    pass
-        except (OSError, anyio.ClosedResourceError) as exc:
-            self._fail_receives(exc)
-            self._refuse_receive()
+                await self._open_gate().read_until(self._read)
         finally:
             self._is_receiving = False
 
     def _read(self) -> bool:
-        """Read once; False if nothing was there."""
+        """Read what is there; True if `receive` has something to return or to raise."""
         try:
-            count = self._sock.recv_into(self._parser.writable())
+            while not self._received and self._receive_failure is None:
+                self._read_once()
         except BlockingIOError:
             return False
+        except OSError as exc:
+            self._receive_failure = ConnectionLost(f"the connection to {self._peer} broke: {exc}")
+        return True
+
+    def _read_once(self) -> None:
+        count = self._sock.recv_into(self._parser.writable())
         if not count:
             self._at_end()
-            return False
+            return
         try:
             self._received.extend(self._parser.written(count))
         except ConnectionLost as exc:
             self._break(exc)
-            return False
-        return True
 
     def _refuse_receive(self) -> None:
         if self._receive_failure is not None:
@@ -246,10 +252,6 @@ class StreamConnection:
             self._receive_failure = EndOfItems(f"{self._peer} has ended")
         else:
             self._receive_failure = ConnectionLost(f"{self._peer} is gone in the middle of a frame")
-
-    def _fail_receives(self, exc: BaseException) -> None:
-        if not self._is_closed and self._receive_failure is None:
-            self._receive_failure = ConnectionLost(f"the connection to {self._peer} broke: {exc}")
 
     def _break(self, failure: TransportError) -> None:
         """What the peer sends is no longer understood: nothing more is received or sent."""
@@ -265,14 +267,16 @@ class StreamConnection:
         self._is_closed = True
         self._received.clear()
         self._outbox.drop()
-        anyio.notify_closing(self._sock)
+        if self._gate is not None:
+            self._gate.close()
         self._sock.close()
         self._writer.cancel()
         self._wake_all()
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
-        self._tasks.start_soon(self._write, name=f"writer to {self._peer}")
+        self._gate = gate_of(self._sock)
+        self._tasks.start_soon(self._write, self._gate, name=f"writer to {self._peer}")
         return self
 
     async def __aexit__(
