@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from actorflow.flows.checks import in_topological_order, structure_faults
 from actorflow.flows.faults import Code, Fault, FlowFaults, did_you_mean, in_order
-from actorflow.flows.graph import Graph, Output, Step, TaskKind
+from actorflow.flows.graph import Graph, Output, Step, TaskKind, outputs_in
 from actorflow.flows.params import BoundParam as BoundParam
 from actorflow.flows.params import bind_params
 
@@ -51,6 +51,7 @@ class PlannedStep:
     upstream: tuple[str, ...]
     downstream: tuple[str, ...]
     elementwise: str | None
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def make_plan(
     return Plan(
         graph=graph,
         params=bound,
-        steps=_planned(in_topological_order(graph.steps), executor, executors),
+        steps=_planned(graph, executor, executors),
         notes=_notes(graph.steps, executor),
     )
 
@@ -163,9 +164,9 @@ def _others(kind: TaskKind, executors: Mapping[str, ExecutorTraits]) -> str:
     return f"executors that can: {', '.join(name for name, traits in executors.items() if kind in traits.kinds)}"
 
 
-def _planned(
-    steps: Sequence[Step], executor: str | None, executors: Mapping[str, ExecutorTraits]
-) -> tuple[PlannedStep, ...]:
+def _planned(graph: Graph, executor: str | None, executors: Mapping[str, ExecutorTraits]) -> tuple[PlannedStep, ...]:
+    steps = in_topological_order(graph.steps)
+    kept = frozenset(outputs_in(graph.result))
     upstream = {step.name: step.upstream() for step in steps}
     downstream: dict[str, list[str]] = {step.name: [] for step in steps}
     depth: dict[str, int] = {}
@@ -182,6 +183,7 @@ def _planned(
             upstream=upstream[step.name],
             downstream=tuple(downstream[step.name]),
             elementwise=_elementwise(step, mapped),
+            kept=step.name in kept,
         )
         for step in steps
     )

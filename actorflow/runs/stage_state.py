@@ -1,0 +1,245 @@
+"""The instances of one step in one run: their states, attempts and results, kept small for wide maps.
+
+An instance is an index: 0 for a plain step, the map index for a mapped one. States are one byte each; what only some
+instances have (restarts, attempts beyond the first) stands in dicts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+
+from actorflow.flows.graph import Input
+from actorflow.flows.plan import PlannedStep
+from actorflow.runs.retry import Restarts
+from actorflow.runs.states import TERMINAL_TASK_STATES, TaskState, may_become
+from actorflow.runs.values import Value
+
+_STATES = tuple(TaskState)
+_CODE = {state: code for code, state in enumerate(_STATES)}
+_TERMINAL = frozenset(_CODE[state] for state in TERMINAL_TASK_STATES)
+_FAILING = (TaskState.failed, TaskState.upstream_failed, TaskState.cancelled)
+
+
+class StageState:
+    """One step of the plan and what has become of its instances.
+
+    width: None until the step is judged. awaited: upstreams that must still close before that; the source of an
+    elementwise map is not among them. unsettled: instances that are not terminal.
+    """
+
+    __slots__ = (
+        "_attempts",
+        "_gathered",
+        "_queue",
+        "_restarts",
+        "_results",
+        "_states",
+        "_whole",
+        "awaited",
+        "constants",
+        "depth",
+        "downstream",
+        "elementwise",
+        "elementwise_downstream",
+        "executor",
+        "in_flight",
+        "in_line",
+        "items",
+        "name",
+        "planned",
+        "position",
+        "step",
+        "terminal",
+        "unsettled",
+        "upstream",
+        "width",
+    )
+
+    def __init__(self, planned: PlannedStep, position: int) -> None:
+        self.planned = planned
+        self.step = planned.step
+        self.name = planned.step.name
+        self.position = position
+        self.depth = planned.depth
+        self.executor = planned.executor
+        self.upstream: list[StageState] = []
+        self.downstream: list[StageState] = []
+        self.elementwise: StageState | None = None
+        self.elementwise_downstream: list[StageState] = []
+        self.awaited = 0
+        self.width: int | None = None
+        self.unsettled = 0
+        self.terminal = False
+        self.in_flight = 0
+        self.in_line = False
+        self.items: list[object] | None = None
+        self.constants: Mapping[str, Value] | None = None
+        self._whole: TaskState | None = None
+        self._states = bytearray()
+        self._queue: deque[int] = deque()
+        self._results: list[Value | None] = []
+        self._attempts: dict[int, int] = {}
+        self._restarts: dict[int, Restarts] = {}
+        self._gathered: Value | None = None
+
+    def connect(self, stages: Mapping[str, StageState]) -> None:
+        """Look up the neighbours, once all stages exist."""
+        self.upstream = [stages[name] for name in self.planned.upstream]
+        self.downstream = [stages[name] for name in self.planned.downstream]
+        if self.planned.elementwise is not None:
+            self.elementwise = stages[self.planned.elementwise]
+            self.elementwise.elementwise_downstream.append(self)
+        self.awaited = sum(1 for upstream in self.upstream if upstream is not self.elementwise)
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def open(self, width: int | None) -> None:
+        """The step is judged: it has `width` instances, or the single one of a plain step (None)."""
+        count = 1 if width is None else width
+        self.width = count
+        self.unsettled = count
+        self._states = bytearray([_CODE[TaskState.pending]]) * count
+        self._results = [None] * count
+
+    def close(self) -> None:
+        """Every instance is terminal."""
+        self.terminal = True
+        self.items = None
+        self.constants = None
+
+    def finish_whole(self, state: TaskState) -> None:
+        """The step ends in `state` without having had instances."""
+        self._whole = state
+
+    def outcome(self) -> TaskState:
+        """The terminal state of the step as a whole, as its downstream judges it; ValueError while it is not."""
+        if not self.terminal:
+            raise ValueError(f"{self.name} is not terminal yet")
+        if self._whole is not None:
+            return self._whole
+        for state in _FAILING:
+            if _CODE[state] in self._states:
+                return state
+        skipped = self._states.count(_CODE[TaskState.skipped])
+        return TaskState.skipped if skipped and skipped == len(self._states) else TaskState.succeeded
+
+    # -- instances ----------------------------------------------------------------------------------------------
+
+    @property
+    def map_width(self) -> int | None:
+        """How many map indices there are; None for a plain step."""
+        return None if self.step.mapped is None else self.width
+
+    def map_index(self, index: int) -> int | None:
+        return None if self.step.mapped is None else index
+
+    def state(self, index: int) -> TaskState:
+        """The state of one instance; pending before the step is judged, the step's own where it had no instances."""
+        if self._whole is not None:
+            return self._whole
+        return _STATES[self._states[index]] if index < len(self._states) else TaskState.pending
+
+    def set(self, index: int, state: TaskState) -> None:
+        """Move an instance along the table; ValueError for a transition that the table does not name."""
+        before = self.state(index)
+        if not may_become(before, state):
+            raise ValueError(f"{self.name}[{index}] is {before} and cannot become {state}")
+        self._states[index] = _CODE[state]
+
+    def settle(self, index: int, state: TaskState, value: Value | None) -> None:
+        """The instance is terminal; `value` is its result if it succeeded."""
+        self.set(index, state)
+        self._results[index] = value
+        self.unsettled -= 1
+        if self._restarts:
+            self._restarts.pop(index, None)
+        if self.elementwise is not None:
+            self.elementwise.release_element(index)
+
+    def is_settled(self, index: int) -> bool:
+        return self._states[index] in _TERMINAL
+
+    def unstarted(self) -> Iterator[int]:
+        """Indices that wait for their turn or for a retry."""
+        waiting = {_CODE[state] for state in (TaskState.pending, TaskState.queued, TaskState.up_for_retry)}
+        return iter([index for index, code in enumerate(self._states) if code in waiting])
+
+    def indices_in(self, state: TaskState) -> Iterator[int]:
+        code = _CODE[state]
+        return iter([index for index, found in enumerate(self._states) if found == code])
+
+    # -- dispatch -----------------------------------------------------------------------------------------------
+
+    def queue(self, index: int) -> None:
+        self.set(index, TaskState.queued)
+        self._queue.append(index)
+
+    def queue_all(self) -> None:
+        """Queue every instance, in order."""
+        self._states = bytearray([_CODE[TaskState.queued]]) * len(self._states)
+        self._queue.extend(range(len(self._states)))
+
+    def may_start(self) -> bool:
+        """True if an instance is queued and the step's own bound leaves room."""
+        limit = self.step.max_in_flight
+        return bool(self._queue) and (limit is None or self.in_flight < limit)
+
+    def next_queued(self) -> int:
+        """Take the next instance out of the line."""
+        return self._queue.popleft()
+
+    def begin_attempt(self, index: int) -> int:
+        """The instance runs; the number of its new attempt, from 1."""
+        self.set(index, TaskState.running)
+        self.in_flight += 1
+        if index not in self._restarts:
+            return 1
+        number = self._attempts.get(index, 1) + 1
+        self._attempts[index] = number
+        return number
+
+    def attempt_number(self, index: int) -> int:
+        """The number of the latest attempt."""
+        return self._attempts.get(index, 1)
+
+    def restarts_of(self, index: int) -> Restarts:
+        """What this instance has spent of its budgets; from its first failure on."""
+        return self._restarts.setdefault(index, Restarts())
+
+    # -- values -------------------------------------------------------------------------------------------------
+
+    def mapped_input(self) -> Input:
+        """The input that a mapped step takes one element of for each index."""
+        return dict(self.step.inputs)[self.step.mapped or ""]
+
+    def element(self, index: int) -> Value:
+        """The mapped argument of one instance."""
+        if self.elementwise is not None:
+            return self.elementwise.result(index)
+        assert self.items is not None
+        return Value.of(self.items[index])
+
+    def result(self, index: int) -> Value:
+        """The result of one instance; None's value where it has none."""
+        return self._results[index] or Value.of(None)
+
+    def gathered(self) -> Value:
+        """What downstream gets: the result of a plain step, the list of all results of a mapped one."""
+        if self._gathered is None:
+            if self.step.mapped is None:
+                self._gathered = self.result(0) if self._results else Value.of(None)
+            else:
+                self._gathered = Value.of([value.get() if value is not None else None for value in self._results])
+        return self._gathered
+
+    def release_element(self, index: int) -> None:
+        """The elementwise reader of `index` is settled; drop the value if nobody else reads it."""
+        if len(self.downstream) == 1 and not self.planned.kept:
+            self._results[index] = None
+
+    def release_if_read(self) -> None:
+        """Drop all values once every reader is terminal, unless the run's result needs them."""
+        if self.terminal and not self.planned.kept and all(reader.terminal for reader in self.downstream):
+            self._results = []
+            self._gathered = None
