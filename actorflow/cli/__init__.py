@@ -1,1 +1,1 @@
-"""Words, progress, exit codes."""
+"""The command line: words, progress, exit codes. Imports nothing, so that the first line comes at once."""

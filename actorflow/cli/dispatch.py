@@ -1,0 +1,73 @@
+"""From click to an exit code: each way a command can end, in words or, with --json, as one JSON line."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from actorflow.cli.complaint import Complaint, Remark, complaint_json, complaint_lines
+from actorflow.cli.exits import ExitCode
+from actorflow.cli.group import command_line
+from actorflow.cli.streams import notes_to_stderr
+
+
+def dispatch(arguments: Sequence[str]) -> int:
+    """Run one command. Returns its exit code; raises nothing."""
+    as_json = wants_json(arguments)
+    try:
+        code = command_line.main(list(arguments), prog_name="actorflow", standalone_mode=False)
+    except Complaint as complaint:
+        return _refuse(complaint, as_json=as_json)
+    except click.ClickException as error:
+        return _refuse(Complaint(usage_remark(error)), as_json=as_json)
+    except (click.Abort, KeyboardInterrupt):
+        notes_to_stderr().insist([])
+        return ExitCode.interrupted
+    except BrokenPipeError:
+        return ExitCode.succeeded
+    except Exception as error:  # noqa: BLE001 - the last resort: what nobody foresaw is a bug of ours
+        return _refuse(_complaint(error), as_json=as_json)
+    return code if isinstance(code, int) else ExitCode.succeeded
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """True if --json stands among our own arguments, those before `--`; asked before click could parse them."""
+    ours = list(arguments)
+    return "--json" in (ours[: ours.index("--")] if "--" in ours else ours)
+
+
+def usage_remark(error: click.ClickException) -> Remark:
+    """A usage error in our own form, with the help page that answers it."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if isinstance(context, click.Context) else "actorflow"
+    message = error.format_message().strip()
+    sentence, _, hint = message.partition(" Did you mean ")
+    hints = [f"did you mean {hint.replace(chr(39), chr(96))}"] if hint else []
+    if isinstance(error, click.NoSuchOption) and command.endswith((" run", " plan", " validate")):
+        hints.append("options of the dag's own stand after `--`: actorflow run FILE -- --name VALUE")
+    hints.append(f"{command} --help")
+    return Remark(message=_lower_first(sentence.rstrip(".")), help="\n".join(hints))
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _refuse(complaint: Complaint, *, as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(f"{complaint_json(complaint.remarks, complaint.exit_code)}\n")
+    else:
+        notes_to_stderr().insist(complaint_lines(complaint.remarks))
+    return complaint.exit_code
+
+
+def _complaint(error: Exception) -> Complaint:
+    from actorflow.cli.faults import complaint_about
+
+    complaint = complaint_about(error)
+    if complaint.exit_code is ExitCode.internal:
+        sys.stderr.write(traceback.format_exc())
+    return complaint

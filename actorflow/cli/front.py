@@ -1,0 +1,55 @@
+"""The front page: what `actorflow` answers before anything else is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# Each command, where its module is, and the line that stands for it; the group imports a module only to run it.
+COMMANDS = {
+    "run": "run a dag and print its result as JSON",
+    "validate": "check a file and list all its faults; runs nothing",
+    "graph": "draw a dag: text, mermaid, dot or json",
+    "plan": "show what would run, where and with which parameters",
+    "runs": "list the runs of a store, newest first",
+    "show": "show one run: its tasks, attempts and failures",
+}
+
+EXAMPLES = (
+    "actorflow run etl.py",
+    "actorflow run etl.py -p day=2026-11-20 --workers 4",
+    "actorflow run etl.py -- --help",
+    "actorflow show @last",
+)
+
+
+def overview() -> str:
+    """The text of `actorflow --help`."""
+    width = max(len(name) for name in COMMANDS)
+    commands = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    options = [
+        "  --version   the version",
+        "  --json      answer, errors too, as JSON on stdout; every command has it",
+        "  -h, --help  this page; after a command, that command's",
+    ]
+    parts = [
+        "Usage: actorflow COMMAND [OPTIONS] [ARGUMENTS]",
+        "",
+        "Durable pipelines from plain Python files.",
+        "",
+        "Commands:",
+        *commands,
+        "",
+        "Options:",
+        *options,
+        "",
+        "Examples:",
+        *[f"  {example}" for example in EXAMPLES],
+        "",
+        "Exit codes: 0 succeeded, 1 the run failed, 2 nothing ran, 3 unreachable, 70 our bug, 130 and 143 interrupted.",
+    ]
+    return "\n".join(parts)
+
+
+def is_front_page(arguments: Sequence[str]) -> bool:
+    """True if the arguments ask for nothing but the front page."""
+    return list(arguments) in (["--help"], ["-h"])

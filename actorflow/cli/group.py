@@ -1,0 +1,47 @@
+"""The click group: commands are imported when they are called, and the front page needs none of them."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+
+import click
+
+from actorflow.cli.front import COMMANDS, overview
+from actorflow.version import VERSION
+
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+class LazyGroup(click.Group):
+    """A group whose command `x` is `actorflow.cli.<x>.command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"actorflow.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def get_help(self, ctx: click.Context) -> str:
+        return overview()
+
+
+@click.group(cls=LazyGroup, name="actorflow", context_settings=HELP_NAMES, invoke_without_command=True)
+@click.option("--version", "wants_version", is_flag=True, help="The version.")
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@click.pass_context
+def command_line(ctx: click.Context, *, wants_version: bool, as_json: bool) -> None:
+    """Durable pipelines from plain Python files."""
+    if wants_version:
+        click.echo(_version(as_json))
+        ctx.exit()
+    if ctx.invoked_subcommand is None:
+        raise click.UsageError("no command given", ctx)
+
+
+def _version(as_json: bool) -> str:
+    return json.dumps({"v": 1, "version": VERSION}) if as_json else f"actorflow {VERSION}"

@@ -1,0 +1,97 @@
+"""Settings: what flags, the environment and a profile say together; the nearer to the person wins.
+
+Precedence, highest first: the flag, the environment (ACTORFLOW_STORE), the profile, the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from actorflow.cli.complaint import Complaint, Place, Remark
+from actorflow.cli.profile import NO_PROFILE, Profile, read_profile
+from actorflow.flows.faults import FlowFaults, did_you_mean
+from actorflow.flows.graph import Graph
+from actorflow.flows.params import BoundParam, parse_params
+from actorflow.flows.plan import KNOWN_EXECUTORS, Plan, make_plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a command was told about how to run. store: None means where the store is by default."""
+
+    executor: str | None = None
+    workers: int | None = None
+    store: str | None = None
+    profile: Profile = NO_PROFILE
+
+
+def settings(
+    *, executor: str | None = None, workers: int | None = None, store: str | None = None, profile: str | None = None
+) -> Settings:
+    """Flags (None where not given) over the profile of that name. Raises Complaint."""
+    chosen = read_profile(profile, Path.cwd()) if profile is not None else NO_PROFILE
+    return Settings(
+        executor=executor or chosen.executor,
+        workers=workers or chosen.workers,
+        store=store or chosen.store,
+        profile=chosen,
+    )
+
+
+def split_params(pairs: Sequence[str]) -> dict[str, list[str]]:
+    """`k=v` texts by name, a name given several times with all its values. Raises a usage error."""
+    given: dict[str, list[str]] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"-p takes NAME=VALUE, not `{pair}`")
+        given.setdefault(name.strip(), []).append(value)
+    return given
+
+
+def bound_params(
+    graph: Graph, *, pairs: Mapping[str, Sequence[str]], own: Mapping[str, Sequence[str]]
+) -> dict[str, BoundParam]:
+    """The values given by -p and by the dag's own options, which win. Raises FlowFaults with all that is wrong."""
+    bound: dict[str, BoundParam] = {}
+    faults: list[FlowFaults] = []
+    for source, texts in (("-p", pairs), ("option", own)):
+        try:
+            bound |= parse_params(graph.params, dict(texts), source=source, location=graph.location)
+        except FlowFaults as error:
+            faults.append(error)
+    if faults:
+        raise FlowFaults([fault for error in faults for fault in error.faults])
+    return bound
+
+
+def plan_of(graph: Graph, params: Mapping[str, BoundParam], chosen: Settings) -> Plan:
+    """The plan under these settings. Raises FlowFaults, or Complaint where the profile does not fit the dag."""
+    return make_plan(with_profile(graph, chosen.profile), params, executor=chosen.executor)
+
+
+def with_profile(graph: Graph, profile: Profile) -> Graph:
+    """The graph with the executors that the profile names for single steps."""
+    remarks = list(_misfits(graph, profile))
+    if remarks:
+        raise Complaint(*remarks)
+    if not profile.tasks:
+        return graph
+    steps = tuple(replace(step, executor=profile.tasks.get(step.name, step.executor)) for step in graph.steps)
+    return replace(graph, steps=steps)
+
+
+def _misfits(graph: Graph, profile: Profile) -> Iterator[Remark]:
+    place = Place(file=profile.file)
+    names = [step.name for step in graph.steps]
+    for name, executor in profile.tasks.items():
+        if name not in names:
+            message = f"profile `{profile.name}` names the step `{name}`, which dag `{graph.name}` does not have"
+            yield Remark(message=message, place=place, help=did_you_mean(name, names))
+        if executor not in KNOWN_EXECUTORS:
+            message = f"profile `{profile.name}` gives `{name}` the executor `{executor}`, which there is not"
+            yield Remark(message=message, place=place, help=did_you_mean(executor, KNOWN_EXECUTORS))
