@@ -1,0 +1,214 @@
+"""Describe: graphs and plans as plain JSON, and the hash of a graph's structure."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import date, time, timedelta
+from enum import Enum
+from pathlib import PurePath
+from typing import Any, assert_never, cast
+
+from actorflow.actors.codec.typed import is_model
+from actorflow.flows.graph import Const, DictOf, Graph, Input, ListOf, Output, Param, RetryPolicy, Step
+from actorflow.flows.hints import annotation_name, is_class
+from actorflow.flows.plan import Plan, PlannedStep
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def graph_to_json(graph: Graph) -> dict[str, object]:
+    """name, module, file, line, hash, params, steps, result. Inputs are `{"output": step}`, `{"param": name}`, ..."""
+    return {
+        "name": graph.name,
+        "module": graph.module,
+        "file": graph.location.file,
+        "line": graph.location.line,
+        "hash": graph_hash(graph),
+        "params": [
+            {
+                "name": param.name,
+                "type": annotation_name(param.annotation),
+                "required": param.required,
+                "default": plain_json(param.default),
+            }
+            for param in graph.params
+        ],
+        "steps": [step_to_json(step) for step in graph.steps],
+        "result": _input_to_json(graph.result),
+    }
+
+
+def step_to_json(step: Step) -> dict[str, object]:
+    """Every field of the step; durations in seconds, sizes in bytes."""
+    return {
+        "name": step.name,
+        "task": step.task,
+        "kind": step.kind.value,
+        "file": step.location.file,
+        "line": step.location.line,
+        "inputs": {name: _input_to_json(value) for name, value in step.inputs},
+        "mapped": step.mapped,
+        "after": list(step.after),
+        "upstream": list(step.upstream()),
+        "executor": step.executor,
+        "retry": _retry_to_json(step.retry),
+        "timeout_s": step.timeout_s,
+        "memory_bytes": step.memory_bytes,
+        "trigger_rule": step.trigger_rule.value,
+        "max_in_flight": step.max_in_flight,
+    }
+
+
+def plan_to_json(plan: Plan) -> dict[str, object]:
+    """dag, hash, params with their sources, steps with executor, depth and neighbours, notes."""
+    return {
+        "dag": plan.graph.name,
+        "module": plan.graph.module,
+        "file": plan.graph.location.file,
+        "hash": graph_hash(plan.graph),
+        "params": {
+            name: {"value": plain_json(bound.value), "source": bound.source} for name, bound in plan.params.items()
+        },
+        "steps": [_planned_to_json(planned) for planned in plan.steps],
+        "notes": list(plan.notes),
+    }
+
+
+def graph_hash(graph: Graph) -> str:
+    """64 hex digits, the same in every process for the same structure: parameters, steps, tasks, edges, constants.
+
+    Where things stand in the file, the defaults of parameters, and how steps run (executor, retry, limits) are no part
+    of it. Steps are taken by name, so the order in which independent ones were written does not matter.
+    """
+    structure = {
+        "name": graph.name,
+        "params": [[param.name, annotation_name(param.annotation), param.required] for param in graph.params],
+        "steps": [_structure(step) for step in sorted(graph.steps, key=lambda step: step.name)],
+        "result": _canonical_input(graph.result),
+    }
+    return hashlib.sha256(_dump(structure).encode()).hexdigest()
+
+
+def plain_json(value: object) -> object:
+    """The value as a person reads it in JSON; what JSON does not have becomes text."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.value if isinstance(value, Enum) else value
+    if isinstance(value, Mapping):
+        return {str(key): plain_json(item) for key, item in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain_json(item) for item in cast("list[object]", value)]
+    if isinstance(value, Enum):
+        return plain_json(value.value)
+    if is_model(type(value)):
+        return cast("Any", value).model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return repr(value) if _has_default_str(value) else str(value)
+
+
+def _planned_to_json(planned: PlannedStep) -> dict[str, object]:
+    return {
+        **step_to_json(planned.step),
+        "executor": planned.executor,
+        "depth": planned.depth,
+        "upstream": list(planned.upstream),
+        "downstream": list(planned.downstream),
+        "elementwise": planned.elementwise,
+    }
+
+
+def _retry_to_json(retry: RetryPolicy) -> dict[str, object]:
+    return {
+        "attempts": retry.attempts,
+        "backoff": retry.backoff.shape,
+        "base_s": retry.backoff.base_s,
+        "cap_s": retry.backoff.cap_s,
+        "jitter": retry.backoff.jitter,
+        "retry_on": None if retry.retry_on is None else list(retry.retry_on),
+    }
+
+
+def _input_to_json(value: Input) -> dict[str, object]:
+    match value:
+        case Const(constant):
+            return {"const": plain_json(constant)}
+        case Param(name):
+            return {"param": name}
+        case Output(step):
+            return {"output": step}
+        case ListOf(items, as_tuple):
+            return {"tuple" if as_tuple else "list": [_input_to_json(item) for item in items]}
+        case DictOf(items):
+            return {"dict": [[plain_json(key), _input_to_json(item)] for key, item in items]}
+        case _:
+            assert_never(value)
+
+
+def _structure(step: Step) -> dict[str, object]:
+    return {
+        "name": step.name,
+        "task": step.task,
+        "inputs": sorted([name, _canonical_input(value)] for name, value in step.inputs),
+        "mapped": step.mapped,
+        "after": sorted(step.after),
+        "trigger_rule": step.trigger_rule.value,
+    }
+
+
+def _canonical_input(value: Input) -> str:
+    match value:
+        case Const(constant):
+            return _dump({"const": _canonical(constant)})
+        case ListOf(items, as_tuple):
+            return _dump({"tuple" if as_tuple else "list": [_canonical_input(item) for item in items]})
+        case DictOf(items):
+            return _dump({"dict": sorted([_dump(_canonical(key)), _canonical_input(item)] for key, item in items)})
+        case _:
+            return _dump(_input_to_json(value))
+
+
+def _canonical(value: object) -> object:
+    """A form that is equal for equal values and does not depend on the process: no addresses, no order of sets."""
+    if isinstance(value, Enum):
+        return {"enum": _class_name(type(value)), "name": value.name}
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[object, object]", value).items()
+        return {"map": sorted([_dump(_canonical(key)), _dump(_canonical(item))] for key, item in pairs)}
+    if isinstance(value, set | frozenset):
+        return {"set": sorted(_dump(_canonical(item)) for item in cast("set[object]", value))}
+    if isinstance(value, list | tuple):
+        kind = "list" if isinstance(value, list) else "tuple"
+        return {kind: [_canonical(item) for item in cast("list[object]", value)]}
+    if is_class(value) or callable(value):
+        return {"ref": f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', '')}"}
+    kind_name = _class_name(type(value))
+    if dataclasses.is_dataclass(value) or is_model(type(value)):
+        fields = dict(vars(value)) if hasattr(value, "__dict__") else _slots(value)
+        return {"type": kind_name, "fields": {name: _canonical(item) for name, item in sorted(fields.items())}}
+    if isinstance(value, bytes | bytearray):
+        return {"type": kind_name, "text": bytes(value).hex()}
+    if isinstance(value, PurePath | date | time | timedelta):
+        return {"type": kind_name, "text": str(value)}
+    return {"type": kind_name, "text": _ADDRESS.sub("", repr(value))}
+
+
+def _slots(value: object) -> dict[str, object]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(cast("Any", value))}
+
+
+def _class_name(cls: type[object]) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _has_default_str(value: object) -> bool:
+    return type(value).__str__ is object.__str__
