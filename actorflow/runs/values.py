@@ -51,7 +51,7 @@ class Value:
         return self._object
 
     def data(self, name: str = "result") -> bytes:
-        """The encoded form. Raises EncodeError if it has none, with the path inside the value, which begins at `name`."""
+        """The encoded form; raises EncodeError, whose path into the value begins with `name`."""
         if self._data is None:
             self._data = self._codec.encode(self._object, name)
         return self._data

@@ -1,0 +1,108 @@
+"""Reads a run's journal file, whoever owns it, and proves on the way that it holds what was written."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from actorflow.runs.chain import genesis, link
+from actorflow.runs.owner import Owner
+from actorflow.runs.run_log import Row
+from actorflow.runs.store_errors import ForeignStore, JournalDamaged, NewerStore, StoreError
+
+FORMAT: Final = 1
+APPLICATION_ID: Final = 0x41464A31  # "AFJ1", in the file's header
+
+
+class JournalReader:
+    """Reads a journal file, its owner alive or not; a context manager. Changes nothing in it.
+
+    Raises ForeignStore for a file that is no journal, NewerStore for one of a later format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        except sqlite3.Error as exc:
+            raise StoreError(path, f"cannot be opened: {exc}", "check that the file exists and is yours") from exc
+        try:
+            self._meta = self._read_meta()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> JournalReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    @property
+    def run_id(self) -> str:
+        return str(self._meta["run_id"])
+
+    @property
+    def owner(self) -> Owner:
+        """The process that wrote it last."""
+        return Owner(int(str(self._meta["owner_pid"])), str(self._meta["owner_started"]), str(self._meta["owner_host"]))
+
+    @property
+    def summary(self) -> dict[str, object] | None:
+        """As stored when the journal was closed; None while its owner writes, or if that ended without closing."""
+        text = self._meta.get("summary")
+        return None if text is None else json.loads(str(text))
+
+    def rows(self) -> Iterator[Row]:
+        """All rows in order; raises JournalDamaged at the first that is not what was written."""
+        head = genesis(self.run_id)
+        expected = 1
+        try:
+            for seq, data, digest in self._connection.execute("SELECT seq, data, digest FROM events ORDER BY seq"):
+                if seq != expected:
+                    raise JournalDamaged(self.path, expected, f"the row is missing, {seq} follows")
+                head = link(head, data)
+                if head != digest:
+                    raise JournalDamaged(self.path, seq, "its digest does not fit its content")
+                yield seq, data
+                expected += 1
+        except (sqlite3.Error, TypeError) as exc:
+            raise JournalDamaged(self.path, expected, str(exc)) from exc
+        self._check_head(expected - 1, head)
+
+    def verify(self) -> tuple[int, bytes]:
+        """(seq, digest) of the last row, after reading all; raises JournalDamaged."""
+        last_seq, head = 0, genesis(self.run_id)
+        for seq, data in self.rows():
+            last_seq, head = seq, link(head, data)
+        return last_seq, head
+
+    def _check_head(self, last_seq: int, head: bytes) -> None:
+        """What was stored at the end of the run tells whether rows at the end are gone."""
+        stored_seq = self._meta.get("head_seq")
+        if stored_seq is not None and (stored_seq, self._meta["head_digest"]) != (last_seq, head):
+            raise JournalDamaged(self.path, last_seq + 1, f"{stored_seq} rows were written, {last_seq} are there")
+
+    def _read_meta(self) -> dict[str, object]:
+        try:
+            _check_format(self.path, self._connection)
+            return dict(self._connection.execute("SELECT key, value FROM meta"))
+        except sqlite3.Error as exc:
+            if exc.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+                raise ForeignStore(self.path, "is no journal of actorflow", "move it elsewhere") from exc
+            if exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
+                raise JournalDamaged(self.path, 1, str(exc)) from exc
+            raise StoreError(self.path, f"cannot be read: {exc}", "check that the file exists and is yours") from exc
+
+
+def _check_format(path: Path, connection: sqlite3.Connection) -> None:
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application_id != APPLICATION_ID:
+        raise ForeignStore(path, "is no journal of actorflow", "move it elsewhere")
+    if version > FORMAT:
+        problem = f"written in format {version}, this actorflow knows up to {FORMAT}"
+        raise NewerStore(path, problem, "use the actorflow that wrote it, or a newer one")

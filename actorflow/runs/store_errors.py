@@ -1,0 +1,106 @@
+"""What a run store raises.
+
+ActorflowError
+└── StoreError            something about the store: which file, what is wrong, the way out
+    ├── StoreUnwritable   the store or a file in it cannot be created or opened for writing
+    ├── ForeignStore      the directory or file belongs to something else
+    ├── NewerStore        written by a newer actorflow than this one; nothing was changed
+    ├── RunInUse          another process owns the run, and a run has one writer
+    ├── RunNotFound       no run of that id, prefix or name
+    ├── AmbiguousRun      several runs begin with that prefix
+    ├── JournalDamaged    a row is not what was written; names the first bad one
+    └── JournalFailed     rows could not be written: I/O error, read-only file
+        └── StoreFull     the disk is full
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from actorflow.actors.errors import ActorflowError
+
+
+class StoreError(ActorflowError):
+    """Something about the store. path: the file or directory. problem: what is wrong. help: the way out."""
+
+    def __init__(self, path: Path | str, problem: str, help: str) -> None:
+        self.path = Path(path)
+        self.problem = problem
+        self.help = help
+        super().__init__(f"{path}: {problem}; {help}")
+
+
+class StoreUnwritable(StoreError):
+    """The store or a file in it cannot be created or opened for writing."""
+
+
+class ForeignStore(StoreError):
+    """The directory or file belongs to something else."""
+
+
+class NewerStore(StoreError):
+    """Written by a newer actorflow than this one; nothing was changed."""
+
+
+class RunInUse(StoreError):
+    """Another process owns the run. pid: of that process, None where it could not be read."""
+
+    def __init__(self, path: Path | str, pid: int | None) -> None:
+        self.pid = pid
+        owner = "another process" if pid is None else f"process {pid}"
+        super().__init__(
+            path, f"store in use by pid {pid}", f"a run has one writer: wait until {owner} ends, or stop it"
+        )
+
+
+class RunNotFound(StoreError):
+    """No run of that id, prefix or name."""
+
+
+class AmbiguousRun(StoreError):
+    """Several runs begin with that prefix. run_ids: all of them, oldest first."""
+
+    def __init__(self, path: Path | str, prefix: str, run_ids: Sequence[str]) -> None:
+        self.run_ids = tuple(run_ids)
+        shown = ", ".join(self.run_ids[:5]) + (", ..." if len(self.run_ids) > 5 else "")
+        problem = f"{len(self.run_ids)} runs begin with {prefix!r}: {shown}"
+        super().__init__(path, problem, "give more of the id, or @last")
+
+
+class JournalDamaged(StoreError):
+    """A row is not what was written. seq: of the first bad one; all before it are sound."""
+
+    def __init__(self, path: Path | str, seq: int, problem: str) -> None:
+        self.seq = seq
+        help = "restore the file from a copy; what it says from there on cannot be trusted"
+        super().__init__(path, f"damaged at row {seq}: {problem}", help)
+
+
+class JournalFailed(StoreError):
+    """Rows could not be written: I/O error, read-only file. What was acknowledged before is on disk."""
+
+
+class StoreFull(JournalFailed):
+    """The disk is full. What was acknowledged before is on disk."""
+
+
+def unwritable(path: Path, exc: OSError) -> StoreUnwritable:
+    """The StoreError of an OSError met while opening for writing."""
+    help = "make the directory writable for you, or choose another with --store or ACTORFLOW_STORE"
+    return StoreUnwritable(path, f"cannot be written: {exc.strerror or exc}", help)
+
+
+def write_error(path: Path, exc: sqlite3.Error) -> JournalFailed:
+    """The StoreError of what SQLite said to a write: the file, its error and the way out."""
+    name = getattr(exc, "sqlite_errorname", "SQLite error")
+    problem = f"cannot be written: {exc} ({name})"
+    if name == "SQLITE_FULL":
+        return StoreFull(path, problem, "make room on the disk, then resume the run")
+    if name.startswith("SQLITE_READONLY") or name in ("SQLITE_CANTOPEN", "SQLITE_PERM"):
+        return JournalFailed(path, problem, "make the file and its directory writable for you, then resume the run")
+    if name.startswith("SQLITE_IOERR"):
+        help = "check the disk, and the limit on the size of files (ulimit -f), then resume the run"
+        return JournalFailed(path, problem, help)
+    return JournalFailed(path, problem, "check that no other program writes to the file, then resume the run")

@@ -1,0 +1,132 @@
+"""How far a run is, kept up event by event in memory that grows with its steps and what runs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from actorflow.runs.events import (
+    AttemptFinished,
+    AttemptStarted,
+    Event,
+    RunCancelling,
+    RunFinished,
+    RunStarted,
+    TaskFinished,
+    TaskReady,
+)
+from actorflow.runs.states import RunStatus, TaskState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A run in one line. started, ended: epoch seconds, None until then. tasks: how many instances are in each state.
+
+    A map counts as one instance until its width is known.
+    """
+
+    run_id: str
+    dag: str = ""
+    status: RunStatus = RunStatus.queued
+    started: float | None = None
+    ended: float | None = None
+    tasks: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def duration_s(self, now: float) -> float | None:
+        """From start to end, or to `now` for a run without an end; None before the start."""
+        return None if self.started is None else (now if self.ended is None else self.ended) - self.started
+
+    def to_json(self, now: float) -> dict[str, object]:
+        """What `runs --json` shows of it."""
+        return {
+            "run_id": self.run_id,
+            "dag": self.dag,
+            "status": self.status.value,
+            "started": self.started,
+            "ended": self.ended,
+            "duration_s": self.duration_s(now),
+            "tasks": dict(self.tasks),
+        }
+
+
+class Tally:
+    """Counts the instances of one run by state; feed it every event, in order."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.dag = ""
+        self.status = RunStatus.queued
+        self.started: float | None = None
+        self.ended: float | None = None
+        self._counts: dict[TaskState, int] = {}
+        self._pending: dict[str, int] = {}
+        self._running: set[tuple[str, int | None]] = set()
+        self._retrying: set[tuple[str, int | None]] = set()
+
+    def apply(self, ts: float, event: Event) -> None:
+        """Count `event`, recorded at `ts`."""
+        match event:
+            case AttemptStarted(task=task, map_index=map_index):
+                self._start((task, map_index))
+            case AttemptFinished(task=task, map_index=map_index):
+                self._end((task, map_index), event)
+            case TaskReady(task=task, width=width):
+                if width is not None:
+                    self._pending[task] = width
+            case TaskFinished():
+                self._unstarted(event)
+            case RunStarted():
+                self.dag = event.dag
+                self.status = RunStatus.running
+                self.started = ts
+                self._pending = {task.name: 1 for task in event.tasks}
+            case RunCancelling():
+                self.status = RunStatus.cancelling
+            case RunFinished(status=status):
+                self.status = status
+                self.ended = ts
+
+    def summary(self) -> RunSummary:
+        """The counts so far; states that no instance is in are left out."""
+        counts = {
+            **self._counts,
+            TaskState.pending: sum(self._pending.values()),
+            TaskState.running: len(self._running),
+            TaskState.up_for_retry: len(self._retrying),
+        }
+        return RunSummary(
+            run_id=self.run_id,
+            dag=self.dag,
+            status=self.status,
+            started=self.started,
+            ended=self.ended,
+            tasks={state.value: counts[state] for state in TaskState if counts.get(state)},
+        )
+
+    def _start(self, instance: tuple[str, int | None]) -> None:
+        if instance in self._retrying:
+            self._retrying.remove(instance)
+        elif instance not in self._running:
+            self._pending[instance[0]] = self._pending.get(instance[0], 1) - 1
+        self._running.add(instance)
+
+    def _end(self, instance: tuple[str, int | None], event: AttemptFinished) -> None:
+        self._running.discard(instance)
+        if event.final:
+            self._add(TaskState(event.state._value_))
+        else:
+            self._retrying.add(instance)
+
+    def _unstarted(self, event: TaskFinished) -> None:
+        instance = (event.task, event.map_index)
+        if instance in self._retrying:
+            self._retrying.remove(instance)
+            self._add(event.state)
+            return
+        pending = self._pending.get(event.task, 1)
+        count = pending if event.map_index is None else 1
+        self._pending[event.task] = pending - count
+        self._add(event.state, count)
+
+    def _add(self, state: TaskState, count: int = 1) -> None:
+        self._counts[state] = self._counts.get(state, 0) + count
