@@ -46,6 +46,14 @@ class Complaint(Exception):
         self.exit_code = exit_code
 
 
+class HelpAsked(Exception):
+    """Raised where a help page was asked for; `text` is the page, and nothing is wrong."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
 def refusal(message: str, help: str = "") -> Complaint:
     """A complaint of one remark about the command line or the settings."""
     return Complaint(Remark(message=message, help=help))

@@ -9,19 +9,12 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from actorflow.cli.complaint import HelpAsked
 from actorflow.flows.graph import ParamSpec
 from actorflow.flows.hints import annotation_name
 from actorflow.flows.types import plain
 
 _REPEATABLE = (list, tuple, set, frozenset)
-
-
-class HelpAsked(Exception):
-    """`-- --help` was given; `text` is the page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
 
 
 def read_own_options(
@@ -32,10 +25,7 @@ def read_own_options(
     command: how the command began, for the help page. Raises HelpAsked, or click.UsageError with a suggestion.
     """
     own = own_command(specs, doc=doc)
-    try:
-        context = own.make_context(f"{command} --", list(arguments), help_option_names=help_names(specs))
-    except _HelpRequested as asked:
-        raise HelpAsked(asked.text) from None
+    context = own.make_context(f"{command} --", list(arguments), help_option_names=help_names(specs))
     given = {name: _texts(value) for name, value in context.params.items()}
     return {name: texts for name, texts in given.items() if texts}
 
@@ -53,11 +43,6 @@ def help_names(specs: Sequence[ParamSpec]) -> list[str]:
     return ["-h"] if any(spec.name == "help" for spec in specs) else ["-h", "--help"]
 
 
-class _HelpRequested(Exception):
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-
 class _OwnCommand(click.Command):
     """Its help is handed to the caller, who knows where results go."""
 
@@ -70,13 +55,13 @@ class _OwnCommand(click.Command):
 
 def _ask_for_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        raise _HelpRequested(ctx.get_help())
+        raise HelpAsked(ctx.get_help())
 
 
 def _option(spec: ParamSpec, doc: str) -> click.Option:
     flag = f"--{_with_hyphens(spec.name)}"
     about = parameter_doc(doc, spec.name)
-    what = "required" if spec.required else f"default: {_shown_default(spec.default)}"
+    what = "required" if spec.required else f"default: {_shown_default(spec)}"
     help = f"{about}  [{what}]" if about else f"[{what}]"
     if plain(spec.annotation) is bool:
         names = [f"{flag}/--no-{_with_hyphens(spec.name)}", spec.name]
@@ -98,7 +83,10 @@ def _without_parameters(doc: str, specs: Sequence[ParamSpec]) -> str:
     return "\n".join(lines).strip()
 
 
-def _shown_default(default: object) -> str:
+def _shown_default(spec: ParamSpec) -> str:
+    default = spec.default
+    if plain(spec.annotation) is bool:
+        return f"--{'' if default else 'no-'}{_with_hyphens(spec.name)}"
     return str(default) if isinstance(default, str | int | float) or hasattr(default, "__fspath__") else repr(default)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import click
 
-from actorflow.cli.complaint import Complaint, Remark, complaint_json, complaint_lines
-from actorflow.cli.exits import ExitCode
+from actorflow.cli.complaint import Complaint, HelpAsked, Remark, complaint_json, complaint_lines
+from actorflow.cli.exits import ExitCode, Terminated
 from actorflow.cli.group import command_line
+from actorflow.cli.spans import line
 from actorflow.cli.streams import notes_to_stderr
 
 
@@ -19,13 +20,15 @@ def dispatch(arguments: Sequence[str]) -> int:
     as_json = wants_json(arguments)
     try:
         code = command_line.main(list(arguments), prog_name="actorflow", standalone_mode=False)
+    except HelpAsked as asked:
+        sys.stdout.write(f"{asked.text}\n")
+        return ExitCode.succeeded
     except Complaint as complaint:
         return _refuse(complaint, as_json=as_json)
     except click.ClickException as error:
         return _refuse(Complaint(usage_remark(error)), as_json=as_json)
-    except (click.Abort, KeyboardInterrupt):
-        notes_to_stderr().insist([])
-        return ExitCode.interrupted
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _interrupted(error)
     except BrokenPipeError:
         return ExitCode.succeeded
     except Exception as error:  # noqa: BLE001 - the last resort: what nobody foresaw is a bug of ours
@@ -62,6 +65,13 @@ def _refuse(complaint: Complaint, *, as_json: bool) -> int:
     else:
         notes_to_stderr().insist(complaint_lines(complaint.remarks))
     return complaint.exit_code
+
+
+def _interrupted(error: BaseException) -> int:
+    """Before or after a run; a run itself answers signals by ending."""
+    code = ExitCode.terminated if isinstance(error, Terminated) else ExitCode.interrupted
+    notes_to_stderr().insist([line("interrupted; nothing runs")])
+    return code
 
 
 def _complaint(error: Exception) -> Complaint:

@@ -29,6 +29,10 @@ class ExitCode(IntEnum):
     terminated = 143
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM while there was no run yet that it could stop."""
+
+
 def after_run(status: str, stopped_by: Signals | None) -> ExitCode:
     """The code for a run that ended in `status`; `stopped_by` is the first signal that arrived, if any did.
 

@@ -8,6 +8,7 @@ from actorflow.cli.exits import ExitCode
 from actorflow.flows.faults import Fault, FlowFaults
 from actorflow.flows.graph import Location
 from actorflow.flows.places import shown_file, source_line
+from actorflow.runs.store_errors import StoreError
 
 REPORT = "this is a bug in actorflow, not in your file: please report it with the lines above"
 
@@ -17,6 +18,8 @@ def complaint_about(error: Exception) -> Complaint:
     match error:
         case FlowFaults(faults=faults):
             return Complaint(*map(remark_of, faults))
+        case StoreError(path=path, problem=problem, help=help):
+            return refusal(f"{path}: {problem}", help)
         case ActorflowError():
             return refusal(str(error))
         case _:

@@ -21,15 +21,11 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Protocol
 
-from actorflow.cli.exits import ExitCode
+from actorflow.cli.exits import ExitCode, Terminated
 from actorflow.cli.view import Grace
 
 KILL_MARGIN_S = 3.0
 """What a run may need beyond the grace of its attempts: to kill them, to write their ends down and to close."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM before there was a run that it could stop."""
 
 
 class Stoppable(Protocol):
@@ -79,6 +75,7 @@ class Stopper:
             for number, handler in before.items():
                 signal.signal(number, handler)
             self._bell.put(None)
+            self._watch.join()
 
     def _watch_the_end(self) -> None:
         left_s = self._bell.get()

@@ -7,20 +7,7 @@ import io
 import pytest
 
 from actorflow.cli.streams import Notes, Result, wants_color, wants_live
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-class Gone(io.StringIO):
-    """A pipe whose reader went away."""
-
-    def write(self, text: str) -> int:
-        raise BrokenPipeError
+from tests.cli.streams import Gone, Terminal
 
 
 @pytest.mark.parametrize(

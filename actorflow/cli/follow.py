@@ -1,0 +1,144 @@
+"""Following a run: it goes on in a loop of its own, is drawn on the side, stopped by signals, and told at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio
+
+from actorflow.cli.board import Board
+from actorflow.cli.capture import captured_output, terminal_of
+from actorflow.cli.exits import after_run
+from actorflow.cli.painters import LivePainter, NoPainter, PlainPainter
+from actorflow.cli.plain import PlainLines, TroubleLines
+from actorflow.cli.report import Next, report_lines, summary_line
+from actorflow.cli.settings import Settings
+from actorflow.cli.spans import Line, rendered
+from actorflow.cli.stopping import Stopper, kept_terminal, leave_at_once, stray_threads, terminal_modes
+from actorflow.cli.streams import Notes, Result, notes_to_stderr, wants_color, wants_live
+from actorflow.cli.view import Painter, View
+from actorflow.compose import RunResult, RunSettings, execute
+from actorflow.flows.dag import Dag
+from actorflow.flows.plan import INLINE, Plan
+from actorflow.runs.control import RunControl
+from actorflow.runs.events import Record, to_json
+from actorflow.runs.plain_json import plain_value
+from actorflow.runs.runner import CANCEL_GRACE_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """A run about to begin, and how it is to be told."""
+
+    dag: Dag[..., object]
+    plan: Plan
+    settings: Settings
+    target: str
+    store_named: str | None
+    backend: Literal["asyncio", "trio"]
+    progress: Literal["auto", "live", "plain", "none"]
+    quiet: bool
+    as_json: bool
+    full_traceback: bool
+
+
+def follow(run: Followed, result: Result) -> int:
+    """Carry the run out and tell of it. Returns the exit code, with nothing of the run alive any more."""
+    notes = notes_to_stderr()
+    board = Board(attempts_allowed={planned.step.name: planned.step.retry.attempts for planned in run.plan.steps})
+    control = RunControl()
+    with ExitStack() as stack:
+        stack.enter_context(kept_terminal())
+        view = _opened_view(run, board, notes, stack)
+        stopper = Stopper(control, grace_s=CANCEL_GRACE_S, tell=view.stopping, leave=_leaving())
+        stack.enter_context(stopper.answering())
+        outcome = _carried_out(run, control, _observer(run, view, result))
+    code = after_run(outcome.status, stopper.first)
+    _tell_the_end(run, board, outcome, notes, result)
+    if stopper.first is not None and stray_threads():
+        # An abandoned thread of a cancelled task must not keep the command from ending.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _carried_out(run: Followed, control: RunControl, observe: Callable[[Sequence[Record]], None]) -> RunResult[object]:
+    settings = RunSettings(store=run.settings.store, workers=run.settings.workers, executor=run.settings.executor)
+
+    async def main() -> RunResult[object]:
+        return await execute(run.plan, run.dag, settings=settings, on_records=observe, control=control)
+
+    return anyio.run(main, backend=run.backend)
+
+
+def _opened_view(run: Followed, board: Board, notes: Notes, stack: ExitStack) -> View:
+    """The view that was asked for, drawing from here on; with a live one, what is printed goes above it."""
+    progress = chosen_progress(run, os.environ)
+    if progress == "live":
+        terminal = stack.enter_context(terminal_of(2))
+        painter: Painter = LivePainter(terminal, color=wants_color(sys.stderr, os.environ))
+        view = stack.enter_context(View(painter, board, TroubleLines(board).of))
+        stack.enter_context(captured_output(view.log))
+        return view
+    if progress == "plain":
+        return stack.enter_context(View(PlainPainter(notes), board, PlainLines(board).of))
+    return stack.enter_context(View(NoPainter(notes), board, _nothing))
+
+
+def chosen_progress(run: Followed, environment: os._Environ[str] | dict[str, str]) -> str:
+    """live, plain or none. `inline` is for debuggers, which need the terminal for themselves."""
+    if run.progress != "auto":
+        return run.progress
+    if run.as_json or run.quiet:
+        return "none"
+    if run.settings.executor == INLINE:
+        return "plain"
+    return "live" if wants_live(sys.stderr, environment) else "plain"
+
+
+def _nothing(record: Record) -> Sequence[Line]:
+    return ()
+
+
+def _observer(run: Followed, view: View, result: Result) -> Callable[[Sequence[Record]], None]:
+    if not run.as_json:
+        return view.observe
+
+    def observe(records: Sequence[Record]) -> None:
+        result.write_lines(json.dumps(to_json(record), ensure_ascii=False) for record in records)
+        view.observe(records)
+
+    return observe
+
+
+def _tell_the_end(run: Followed, board: Board, outcome: RunResult[object], notes: Notes, result: Result) -> None:
+    next_ = Next(target=run.target, folder=os.getcwd(), store=run.store_named or "", full_traceback=run.full_traceback)
+    if not run.as_json:
+        notes.insist([summary_line(board)] if run.quiet and not board.failures else report_lines(board, next_))
+        if outcome.encoded is not None and outcome.status == "succeeded":
+            result.write_line(json.dumps(plain_value(outcome.encoded), ensure_ascii=False, indent=2))
+
+
+def _leaving() -> Callable[[int], None]:
+    """The last resort, with what it needs taken down while all is well."""
+    modes = terminal_modes()
+    kept = os.dup(2)
+
+    def say(text: str) -> None:
+        os.write(kept, b"\x1b[?25h" if os.isatty(kept) else b"")
+        os.write(kept, f"{rendered([(_span(text))], color=False)}".encode())
+
+    return lambda code: leave_at_once(code, modes=modes, say=say)
+
+
+def _span(text: str) -> Line:
+    from actorflow.cli.spans import line
+
+    return line(text)

@@ -1,0 +1,113 @@
+"""`actorflow run`: load, plan, carry out, tell."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import click
+
+from actorflow.cli.complaint import refusal
+from actorflow.cli.options import (
+    executor_option,
+    json_option,
+    own_arguments,
+    param_option,
+    profile_option,
+    store_option,
+    target_argument,
+)
+from actorflow.cli.spans import dim, line
+from actorflow.cli.streams import claimed_stdout, notes_to_stderr
+from actorflow.cli.words import duration
+
+SLOW_LOAD_S = 1.0
+
+
+@click.command("run")
+@target_argument
+@own_arguments
+@param_option
+@executor_option
+@click.option("--workers", type=click.IntRange(min=1), help="How many worker processes; one a core by default.")
+@profile_option
+@store_option
+@click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", help="Which loop the run is on.")
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "live", "plain", "none"]),
+    default="auto",
+    help="auto is live in a terminal, plain elsewhere, none with --json.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Nothing but failures and the last line.")
+@click.option("--full-traceback", is_flag=True, help="Failures with every frame, those of actorflow too.")
+@json_option("The event stream on stdout, one JSON object a line, instead of the result.")
+def command(
+    *,
+    target: str,
+    own: tuple[str, ...],
+    pairs: tuple[str, ...],
+    executor: str | None,
+    workers: int | None,
+    profile: str | None,
+    store: str | None,
+    backend: Literal["asyncio", "trio"],
+    progress: Literal["auto", "live", "plain", "none"],
+    quiet: bool,
+    full_traceback: bool,
+    as_json: bool,
+) -> int:
+    """Run the dag of FILE and print its result as JSON.
+
+    What the dag takes as parameters is given by -p, or by options of its own after `--`.
+
+    \b
+    Examples:
+      actorflow run etl.py
+      actorflow run etl.py -p day=2026-11-20 --workers 4
+      actorflow run etl.py:nightly --profile ci --json
+      actorflow run etl.py -- --top 5
+      actorflow run etl.py -- --help
+    """
+    notes = notes_to_stderr(silent=quiet or as_json)
+    notes.say(line(dim(f"loading {target}")))
+    _require_backend(backend)
+
+    # From here on floors below are imported, then the user's file: the slow part, and the first line is out.
+    from actorflow.cli.settings import settings
+    from actorflow.cli.stopping import sigterm_raises
+    from actorflow.cli.target import load_and_plan
+
+    with claimed_stdout() as result:
+        with sigterm_raises():
+            began_s = time.monotonic()
+            chosen = settings(executor=executor, workers=workers, store=store, profile=profile)
+            loaded = load_and_plan(target, own, pairs, chosen, command="actorflow run")
+            took_s = time.monotonic() - began_s
+        if took_s > SLOW_LOAD_S:
+            notes.say(line(dim(f"loaded {target} in {duration(took_s)}")))
+
+        from actorflow.cli.follow import Followed, follow
+
+        return follow(
+            Followed(
+                dag=loaded.dag,
+                plan=loaded.plan,
+                settings=chosen,
+                target=target,
+                store_named=store,
+                backend=backend,
+                progress=progress,
+                quiet=quiet,
+                as_json=as_json,
+                full_traceback=full_traceback,
+            ),
+            result,
+        )
+
+
+def _require_backend(backend: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(backend) is None:
+        raise refusal(f"--backend {backend}: {backend} is not installed", f"pip install 'actorflow[{backend}]'")
