@@ -98,7 +98,6 @@ class Child:
         "_seam",
         "_start_slot",
         "_started_s",
-        "_supervisor",
         "_task",
         "has_started",
         "incarnation",
@@ -107,6 +106,7 @@ class Child:
         "restarts",
         "state",
         "stop_reason",
+        "supervisor",
     )
 
     kind: ClassVar[ChildKind] = ChildKind.worker
@@ -220,6 +220,10 @@ class Child:
             self.state = ChildState.stopping
         self.interrupt()
 
+    def age_s(self, now_s: float) -> float:
+        """How long the present incarnation has run at `now_s` of the loop's clock."""
+        return now_s - self._started_s if self.incarnation else 0.0
+
     def tree(self) -> ChildTree:
         """The child as a value."""
         return ChildTree(
@@ -235,7 +239,7 @@ class Child:
 
     def begin(self, supervisor: DynamicSupervisor, home: Home) -> None:
         """For the supervisor: start the child's task."""
-        self._supervisor = supervisor
+        self.supervisor = supervisor
         self._seam = home.seam
         self._task = home.spawn(self._live)
 
@@ -265,13 +269,13 @@ class Child:
                 self.state = ChildState.backoff
                 self._pause = self._seam.slot()
                 self._seam.call_at(self._seam.now_s() + delay_s, _wake, self._pause)
-        self._supervisor.incarnation_ended(self, reason, verdict)
+        self.supervisor.incarnation_ended(self, reason, verdict)
         return verdict
 
     def _judge(self, reason: ExitReason) -> tuple[Verdict, float]:
         """The table of the module's docstring."""
         policy = self.policy
-        if self.stop_reason is not None or self._supervisor.stopping:
+        if self.stop_reason is not None or self.supervisor.stopping:
             return Verdict.end, 0.0
         if not self.has_started:
             return Verdict.end, 0.0
@@ -284,12 +288,12 @@ class Child:
         recent_s.append(now_s)
         self._recent_restarts_s = recent_s
         self._number = policy.backoff.next_restart_number(self._number, now_s - self._started_s)
-        return Verdict.restart, policy.backoff.delay_s(self._number, self._supervisor.rng)
+        return Verdict.restart, policy.backoff.delay_s(self._number, self.supervisor.rng)
 
-    def refund_restart(self) -> None:
-        """The last restart was not the child's fault: it no longer counts."""
-        if self._recent_restarts_s:
-            self._recent_restarts_s.pop()
+    def refund_restart(self, count: int = 1) -> None:
+        """The last restarts were not the child's fault: they no longer count."""
+        if count and self._recent_restarts_s:
+            del self._recent_restarts_s[-count:]
 
     async def _sleep_until_restart(self, pause: Slot) -> None:
         try:
@@ -306,7 +310,7 @@ class Child:
         if self._task is not None:
             self._task.cancel()
             home.abandon(self._task)
-        self._supervisor.incarnation_ended(self, self.last_exit, Verdict.end)
+        self.supervisor.incarnation_ended(self, self.last_exit, Verdict.end)
         self._settle()
 
     def _end(self) -> None:
@@ -318,7 +322,7 @@ class Child:
         self._settle()
 
     def _settle(self) -> None:
-        self._supervisor.child_ended(self, self.last_exit or Shutdown())
+        self.supervisor.child_ended(self, self.last_exit or Shutdown())
         if self._start_slot is not None and not self._start_slot.done():
             self._start_slot.set_result(None)
         for slot in self._end_slots or ():

@@ -1,0 +1,484 @@
+"""Cell: one actor's life, kept by the supervisor's side: its mailbox, its incarnations, every outcome it owes."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from actorflow.actors import admission
+from actorflow.actors.actor import Actor
+from actorflow.actors.context import Context
+from actorflow.actors.dead_letters import DeadLetter, DeadLetterReason
+from actorflow.actors.dispatch import NoSuchHandlerError, Table, is_binding_error, leaf_of, table_of
+from actorflow.actors.envelope import NEVER_S, Ask, DownNotice, Message, Retold, Tell, Tick, handler_name
+from actorflow.actors.errors import (
+    ActorCrashed,
+    ActorNotRunning,
+    ActorRestarting,
+    AskCycle,
+    AskTimeout,
+    MessageRefused,
+    SpawnFailed,
+    UnknownHandler,
+)
+from actorflow.actors.holdings import Holdings
+from actorflow.actors.mailbox import Inbox, Mailbox
+from actorflow.actors.monitor import Down, Monitor
+from actorflow.actors.ref import ActorRef, current_cell
+from actorflow_supervisors.dynamic import Child, ChildPolicy, DynamicSupervisor, Verdict
+from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Shutdown, describe, is_abnormal
+from actorflow_supervisors.policy import should_restart
+from actorflow_supervisors.tree import ChildState
+
+if TYPE_CHECKING:
+    from actorflow.actors.system import ActorSystem
+
+logger = logging.getLogger("actorflow.actors")
+
+FIRST_BATCH = 32
+LARGEST_BATCH = 256
+"""Messages handled before the loop turns once."""
+LONG_BATCH_S = 0.001
+"""A batch that took longer is halved next time, so that neighbours and cancellation stay alive."""
+
+
+class Cell(Child):
+    """One actor's life.
+
+    current: the message in hand. waiting_on: the ask that blocks its handler. restarting: between the end of one
+    incarnation and the start of the next.
+    """
+
+    __slots__ = (
+        "_attention",
+        "_ending",
+        "_factory",
+        "_forgiven",
+        "_grace_until_s",
+        "_leaving",
+        "_monitors",
+        "_name",
+        "_native_task",
+        "_table",
+        "children",
+        "current",
+        "handled",
+        "holdings",
+        "inbox",
+        "parent",
+        "ref",
+        "restarting",
+        "system",
+        "waiting_on",
+    )
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        parent: Cell | None,
+        factory: Callable[[], Actor],
+        name: str | None,
+        policy: ChildPolicy,
+        mailbox: Mailbox,
+    ) -> None:
+        super().__init__(policy)
+        self.system = system
+        self.parent = parent
+        self.inbox = Inbox(mailbox, inspected=system.strict)
+        self.ref: ActorRef[Any] = ActorRef(self)
+        self.current: Message | None = None
+        self.waiting_on: Ask | None = None
+        self.handled = 0
+        self.restarting = False
+        self.children: DynamicSupervisor | None = None
+        self.holdings: Holdings | None = None
+        self._factory = factory
+        self._name = name
+        self._table: Table | None = None
+        self._native_task: object = None
+        self._monitors: dict[Monitor, None] | None = None
+        self._attention = False
+        self._ending = True
+        self._leaving: ExitReason | None = None
+        self._forgiven = False
+        self._grace_until_s = 0.0
+
+    # What it is called, and what it shows.
+
+    @property
+    def name(self) -> str:
+        """As given, or made from the factory and a number when first asked for."""
+        if self._name is None:
+            self._name = f"{self.actor_name.lower()}-{self.system.next_number()}"
+        return self._name
+
+    @property
+    def path(self) -> str:
+        return self.name if self.parent is None else f"{self.parent.path}/{self.name}"
+
+    @property
+    def label(self) -> str:
+        return self.path
+
+    @property
+    def actor_name(self) -> str:
+        """The name of its class, or of the factory before there is an instance."""
+        made = getattr(self._factory, "func", self._factory)
+        return str(getattr(made, "__name__", type(made).__name__)).strip("<>")
+
+    @property
+    def deadline_s(self) -> float:
+        """Of the message in hand, on the loop's clock."""
+        return self.current.deadline_s if isinstance(self.current, Ask) else NEVER_S
+
+    def dead_letter(self, message: Message, reason: DeadLetterReason, errors: tuple[BaseException, ...] = ()) -> None:
+        """Record that `message` was not handled, or not to its end."""
+        letter = DeadLetter(actor=self.path, handler=handler_name(message), reason=reason, errors=errors)
+        self.system.dead_letters.add(letter)
+
+    # What senders call.
+
+    async def admit_tell(self, message: Tell) -> None:
+        await admission.admit_tell(self, message)
+
+    def admit_nowait(self, message: Tell) -> bool:
+        return admission.admit_nowait(self, message)
+
+    async def admit_ask(self, ask: Ask) -> None:
+        await admission.admit_ask(self, ask)
+
+    def before_ask(self, ask: Ask) -> None:
+        """This actor is about to wait for `ask`. Raises AskCycle if it would wait for itself."""
+        if not self.in_own_task():
+            return  # A task beside the handler waits; the actor goes on.
+        path = [self.path, ask.target.path]
+        cell = ask.target
+        while cell is not self and (next_ask := cell.waiting_on) is not None:
+            cell = next_ask.target
+            path.append(cell.path)
+        if cell is self:
+            raise AskCycle(tuple(path))
+        ask.asker = self
+        ask.deadline_s = min(ask.deadline_s, self.deadline_s)
+        self.waiting_on = ask
+
+    def asker_gone(self, ask: Ask, cancelled: BaseException | None = None) -> None:
+        """The asker stopped waiting: end the handler if it is at work for it; in the mailbox it will be skipped."""
+        if cancelled is not None:
+            cancelled.add_note(f"while waiting for {ask.name} of {' -> '.join(ask.waiting_path())}")
+        if self.current is ask and self._region is not None:
+            self._attention = True
+            self._region.cancel()
+
+    def in_own_task(self) -> bool:
+        """True inside the task that runs the handlers."""
+        return self._native_task is not None and self.system.current_task() is self._native_task
+
+    # What the actor itself calls, through its context.
+
+    def leave(self, reason: ExitReason) -> None:
+        """End this incarnation after the message in hand."""
+        if self._leaving is None:
+            self._leaving = reason
+        self._attention = True
+        if not should_restart(self.policy.restart, reason):
+            admission.close(self)
+        self.inbox.wake()
+
+    def held(self) -> Holdings:
+        """What this incarnation holds; made on first use."""
+        if self.holdings is None:
+            self.holdings = Holdings()
+        return self.holdings
+
+    def child_supervisor(self) -> DynamicSupervisor:
+        """The supervisor of its children. Raises SpawnFailed when the incarnation is ending."""
+        if self._ending or self.ended:
+            raise SpawnFailed(f"actor {self.path!r} is ending, so it spawns no children")
+        if self.children is None:
+            self.children = self.system.new_supervisor()
+        return self.children
+
+    # Monitors.
+
+    def add_monitor(self, monitor: Monitor) -> bool:
+        """True if `monitor` will be notified; False if this actor has ended already."""
+        if self.ended:
+            return False
+        if self._monitors is None:
+            self._monitors = {}
+        self._monitors[monitor] = None
+        return True
+
+    def drop_monitor(self, monitor: Monitor) -> None:
+        if self._monitors is not None:
+            self._monitors.pop(monitor, None)
+
+    def _send_down(self, reason: ExitReason) -> None:
+        monitors, self._monitors = self._monitors, None
+        if monitors:
+            down = Down(self.ref, reason, self.incarnation)
+            for monitor in monitors:
+                monitor.notify(down)
+
+    # What the supervisor calls.
+
+    def request_stop(self, reason: ExitReason) -> None:
+        if not self.ended:
+            admission.close(self)
+        super().request_stop(reason)
+
+    def interrupt(self) -> None:
+        self._attention = True
+        if self.inbox.parked is not None:
+            self.inbox.wake()
+        elif self._region is not None and not self.in_own_task():
+            self._region.cancel()
+
+    def grace_extended(self) -> bool:
+        return bool(self.children) or self._seam.now_s() < self._grace_until_s
+
+    def on_exit(self, reason: ExitReason, verdict: Verdict) -> None:
+        path = self.path
+        if verdict is Verdict.restart:
+            if self._forgiven:
+                self._forgiven = False
+                self.refund_restart()
+            self._fail_impatient()
+        else:
+            self._close_for_good()
+        if self.holdings is not None:
+            holdings, self.holdings = self.holdings, None
+            holdings.release(path, reason)
+        self._send_down(reason)
+        if is_abnormal(reason) and logger.isEnabledFor(logging.ERROR):
+            error = reason.error if isinstance(reason, Crashed | InitFailed) else None
+            logger.error("actor %s %s; verdict: %s", path, describe(reason), verdict, exc_info=error)
+
+    def on_end(self, reason: ExitReason) -> None:
+        self._close_for_good()
+        self._send_down(reason)
+
+    def _close_for_good(self) -> None:
+        if not self.inbox.closed:
+            admission.close(self)
+        self._fail_current("was stopped while it handled the message")
+        if self._name is not None:
+            self.system.names.free(self)
+
+    def _fail_impatient(self) -> None:
+        for message in [m for m in self.inbox.items if isinstance(m, Ask) and not m.patient]:
+            self.inbox.items.remove(message)
+            message.fail(ActorRestarting(self.path))
+
+    # One incarnation.
+
+    async def incarnate(self) -> ExitReason:
+        self._native_task = self._seam.current_task()
+        current_cell.set(self)
+        try:
+            actor = self._factory()
+            self._table = table_of(type(actor))
+            actor._actorflow_context = Context(self)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever leaves an actor becomes an exit reason
+            self.restarting = True
+            return InitFailed(error)
+        self._ending = False
+        reason = await self._work(actor, self._table)
+        self._ending = self.restarting = True
+        if self.children is not None:
+            await self.children.stop_all(Shutdown("parent"))
+            self.children = None
+        if self._table.has_stopping:
+            reason = await self._say_goodbye(actor, reason)
+        return reason
+
+    async def _work(self, actor: Actor, table: Table) -> ExitReason:
+        """From `started` to the last message; says why it was the last."""
+        while True:
+            self._clear_signals()
+            self._region = region = self._seam.interrupt()
+            try:
+                with region:
+                    if self.state is ChildState.starting:
+                        if table.has_started:
+                            await actor.started()
+                        self.restarting = False
+                        self.mark_started()
+                    await self._drain(actor, table)
+            except KeyboardInterrupt:
+                raise
+            except self._seam.cancelled as error:
+                if self.stop_reason is None:
+                    return self._crash(error)
+            except BaseException as error:  # noqa: BLE001 - whatever leaves an actor becomes an exit reason
+                return self._crash(error)
+            finally:
+                self._region = None
+            if self.stop_reason is not None:
+                self._fail_current("was stopped while it handled the message")
+                return self.stop_reason
+            if self._leaving is not None:
+                return self._leaving
+            self.current = None  # Its asker has gone, and it was interrupted; the actor goes on.
+
+    def _clear_signals(self) -> None:
+        self._attention = False
+        self._leaving = None
+
+    def _fail_current(self, why: str) -> None:
+        if isinstance(self.current, Ask):
+            self.current.fail(ActorNotRunning(self.path, why))
+        self.current = None
+
+    async def _drain(self, actor: Actor, table: Table) -> None:
+        """Handle messages, one at a time, until something needs attention.
+
+        One long function on purpose: every call and coroutine left out of it is 10% of a message.
+        """
+        inbox = self.inbox
+        items = inbox.items
+        functions = table.functions
+        now_s = self._seam.now_s
+        batch = left = FIRST_BATCH
+        begun_s = now_s()
+        while True:
+            try:
+                while items:
+                    self.current = message = items.popleft()
+                    if inbox.waiting is not None and len(items) <= inbox.low_water:
+                        inbox.take_in(inspected=self.system.strict)
+                    if type(message) is tuple:
+                        await functions[message[0]](actor, *message[1], **message[2])
+                    elif type(message) is Ask:
+                        if self._is_wanted(message) if message.deadline_s != NEVER_S else not message.slot.done():
+                            reply = await functions[message.name](actor, *message.args, **message.kwargs)
+                            if not (message.deferred or message.slot.done()):
+                                self.answer(message, reply)
+                    else:
+                        await self._handle_other(message, actor, table)
+                    self.current = None
+                    self.handled += 1
+                    if self._attention:
+                        return
+                    left -= 1
+                    if not left:
+                        batch = batch // 2 or 1 if now_s() - begun_s > LONG_BATCH_S else min(batch * 2, LARGEST_BATCH)
+                        left = batch
+                        await self._seam.checkpoint()
+                        begun_s = now_s()
+            except Exception as error:
+                if not self._is_answer(error, table):
+                    raise
+            if self._attention:
+                return
+            if not items:
+                slot = inbox.parked = self.system.new_slot()
+                try:
+                    await slot
+                finally:
+                    inbox.parked = None
+                left = batch
+                begun_s = now_s()
+
+    def _is_wanted(self, ask: Ask) -> bool:
+        """False if the asker has gone, or its deadline has passed; then it is told so."""
+        if ask.slot.done():
+            return False
+        if ask.deadline_s > self._seam.now_s():
+            return True
+        self.dead_letter(ask, DeadLetterReason.expired)
+        ask.fail(AskTimeout((self.path,), ask.name, "its deadline had passed before its turn came, so it was skipped"))
+        return False
+
+    def answer(self, ask: Ask, reply: object) -> None:
+        """Send a reply."""
+        if not ask.slot.done():
+            ask.slot.set_result(reply if self.system.boundary is None else self.system.boundary.reply(ask, reply))
+
+    async def _handle_other(self, message: Message, actor: Actor, table: Table) -> None:
+        if isinstance(message, DownNotice):
+            if message.monitor.take() and table.has_down:
+                await actor.down(message.down)
+        elif isinstance(message, Tick):
+            message.queued = False
+            if message.incarnation == self.incarnation:
+                await table.functions[message.name](actor, *message.args, **message.kwargs)
+        elif isinstance(message, Retold):
+            await table.functions[message.name](actor, *message.args, **message.kwargs)
+
+    def _is_answer(self, error: Exception, table: Table) -> bool:
+        """True if `error` is for the sender alone: declared by the handler, or the sender's own mistake."""
+        message = self.current
+        if message is None or isinstance(message, DownNotice):
+            return False
+        found = table.handlers.get(handler_name(message))
+        answer: BaseException
+        if found is None and isinstance(error, NoSuchHandlerError):
+            answer = UnknownHandler(self.path, handler_name(message), tuple(table.handlers))
+            reason = DeadLetterReason.unknown_handler
+        elif is_binding_error(error):
+            answer = MessageRefused(f"arguments do not fit {handler_name(message)} of {self.path!r}: {error}")
+            reason = DeadLetterReason.bad_arguments
+        elif found is not None and found.raises and isinstance(leaf_of(error), found.raises):
+            answer, reason = leaf_of(error), None
+        else:
+            return False
+        if reason is not None:
+            self.dead_letter(message, reason, (error,))
+        if isinstance(message, Ask):
+            message.fail(answer)
+        self.current = None
+        self.handled += 1
+        return True
+
+    # The end of an incarnation.
+
+    def _crash(self, error: BaseException) -> ExitReason:
+        error = leaf_of(error)
+        self.restarting = True
+        message, self.current = self.current, None
+        if isinstance(message, tuple | Ask | Retold):
+            self._after_crash(message, error)
+        return self.exit_reason_of(error)
+
+    def _after_crash(self, message: Tell | Ask | Retold, error: BaseException) -> None:
+        """The message in hand at a crash: once more if its handler says so, quarantined, or lost and its asker told."""
+        assert self._table is not None
+        earlier = () if isinstance(message, tuple) else message.crashes
+        crashes = (*earlier, error)
+        name = handler_name(message)
+        if len(crashes) >= self.system.quarantine_after:
+            self.refund_restart(len(earlier))
+            self._forgiven = True
+            self.dead_letter(message, DeadLetterReason.quarantined, crashes)
+        elif len(crashes) <= self._table.handlers[name].redeliver and self.stop_reason is None:
+            again = Retold(message, crashes) if isinstance(message, tuple) else message
+            again.crashes = crashes
+            self.inbox.items.appendleft(again)
+            return
+        elif not isinstance(message, Ask):
+            self.dead_letter(message, DeadLetterReason.crashed, crashes)
+        if isinstance(message, Ask):
+            message.fail(ActorCrashed(self.path, name, error))
+
+    async def _say_goodbye(self, actor: Actor, reason: ExitReason) -> ExitReason:
+        """Run `stopping`, within the grace; an error in it is the reason if the incarnation was well until then."""
+        shutdown_s = self.policy.shutdown_s
+        self._grace_until_s = math.inf if shutdown_s is None else self._seam.now_s() + shutdown_s
+        try:
+            with anyio.move_on_after(shutdown_s, shield=True):
+                await actor.stopping(reason)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever leaves an actor becomes an exit reason
+            return reason if is_abnormal(reason) else Crashed(leaf_of(error))
+        finally:
+            self._grace_until_s = 0.0
+        return reason

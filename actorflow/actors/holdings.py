@@ -1,0 +1,37 @@
+"""Holdings: what one incarnation has set going, and what ends with it: timers, monitors, owed replies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actorflow.actors.errors import ActorCrashed, ActorNotRunning
+from actorflow_supervisors.exit_reason import Crashed, ExitReason
+
+if TYPE_CHECKING:
+    from actorflow.actors.envelope import Ask
+    from actorflow.actors.monitor import ActorMonitor
+    from actorflow.actors.timers import Timer
+
+
+class Holdings:
+    """Made when the first of them is; most incarnations have none."""
+
+    __slots__ = ("debts", "monitors", "timers")
+
+    def __init__(self) -> None:
+        self.timers: dict[Timer, None] = {}
+        self.monitors: dict[ActorMonitor, None] = {}
+        self.debts: dict[Ask, None] = {}
+
+    def release(self, actor: str, reason: ExitReason) -> None:
+        """The incarnation has ended for `reason`: silence its timers and monitors, and settle its debts."""
+        for timer in tuple(self.timers):
+            timer.cancel()
+        for monitor in tuple(self.monitors):
+            monitor.cancel()
+        for ask in self.debts:
+            if isinstance(reason, Crashed):
+                ask.fail(ActorCrashed(actor, ask.name, reason.error))
+            else:
+                ask.fail(ActorNotRunning(actor, "ended before it gave its deferred reply"))
+        self.debts.clear()

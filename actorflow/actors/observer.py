@@ -1,0 +1,56 @@
+"""Observer: the actors of a system at one moment, as a frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from actorflow.actors.envelope import handler_name
+from actorflow_supervisors.exit_reason import ExitReason
+from actorflow_supervisors.tree import ChildState
+
+if TYPE_CHECKING:
+    from actorflow.actors.cell import Cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorTree:
+    """One actor and those below it.
+
+    path: its name below those of its parents. actor: the name of its class. incarnation: from 1; 0 before the first.
+    restarts: how often it was restarted. last_exit: why its last incarnation ended, None if none has. queued_messages:
+    waiting in its mailbox, of `capacity`. handled_messages: since it was spawned. age_s: of this incarnation.
+    current_handler: what it is at work for, or None.
+    """
+
+    path: str
+    actor: str
+    state: ChildState
+    incarnation: int
+    restarts: int
+    last_exit: ExitReason | None
+    queued_messages: int
+    capacity: int
+    handled_messages: int
+    age_s: float
+    current_handler: str | None
+    children: tuple[ActorTree, ...] = ()
+
+
+def observe(cell: Cell, now_s: float) -> ActorTree:
+    """What `cell` and those below it look like at `now_s` of the loop's clock."""
+    below = () if cell.children is None else cell.children.children
+    return ActorTree(
+        path=cell.path,
+        actor=cell.actor_name,
+        state=cell.state,
+        incarnation=cell.incarnation,
+        restarts=cell.restarts,
+        last_exit=cell.last_exit,
+        queued_messages=len(cell.inbox.items) + len(cell.inbox.waiting or ()),
+        capacity=cell.inbox.settings.capacity,
+        handled_messages=cell.handled,
+        age_s=cell.age_s(now_s),
+        current_handler=None if cell.current is None else handler_name(cell.current),
+        children=tuple(observe(child, now_s) for child in below if isinstance(child, type(cell))),
+    )

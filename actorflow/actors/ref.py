@@ -1,0 +1,148 @@
+"""Actor references: the one way to reach an actor, valid over all its restarts."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, ParamSpec, TypeVar
+
+from anyio import current_effective_deadline
+
+from actorflow.actors.envelope import NEVER_S, Ask, Failure
+from actorflow.actors.errors import ActorRestarting
+from actorflow.actors.handler import Handler, name_of
+
+if TYPE_CHECKING:
+    from actorflow.actors.cell import Cell
+
+A_co = TypeVar("A_co", covariant=True)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+current_cell: Final[ContextVar[Cell | None]] = ContextVar("actorflow_current_cell", default=None)
+"""The actor in whose task, or in a task started by it, the code runs."""
+
+
+class ActorRef(Generic[A_co]):
+    """Reaches one actor. A message is a call of a handler: `await ref.ask(Counter.add, by=3)`.
+
+    Messages of one sender arrive in the order sent. Arguments pass by reference: send what you will not change.
+    """
+
+    __slots__ = ("_cell", "_inbox", "_patient")
+
+    def __init__(self, cell: Cell, *, patient: bool = True) -> None:
+        self._cell = cell
+        self._inbox = cell.inbox
+        self._patient = patient
+
+    async def ask(self, method: Handler[A_co, P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the handler and return its reply; its declared `raises` are raised here with their type.
+
+        Waits for room, for its turn and for a restart, until the deadline of the surrounding anyio scope, else until
+        the system's `ask_timeout_s`. Cancelling the wait cancels the handler. Raises exactly one AskError for an ask
+        without a reply, or MailboxFull, UnknownHandler or MessageRefused.
+        """
+        cell = self._cell
+        system = cell.system
+        try:
+            name = method.name
+        except AttributeError:
+            name = name_of(method)
+        ask = Ask(name, args, kwargs, system.new_slot(), cell, current_effective_deadline())
+        if not self._patient:
+            ask.patient = False
+            if cell.restarting:
+                raise ActorRestarting(cell.path)
+        asker = current_cell.get()
+        if asker is not None:
+            asker.before_ask(ask)
+        inbox = self._inbox
+        timed = ask.deadline_s == NEVER_S and system.ask_timeouts is not None
+        try:
+            if len(inbox.items) < inbox.room:
+                inbox.items.append(ask)
+                if inbox.parked is not None:
+                    inbox.wake()
+            else:
+                await cell.admit_ask(ask)
+            if timed:
+                system.watch(ask)
+            value = await ask.slot
+        except system.cancelled as error:
+            cell.asker_gone(ask, error)
+            raise
+        finally:
+            if ask.asker is not None:
+                ask.asker.waiting_on = None
+            if timed:
+                system.unwatch(ask)
+        if type(value) is Failure:
+            raise value.error
+        return value  # type: ignore[no-any-return]
+
+    async def tell(self, method: Handler[A_co, P, Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Have the handler called, some time; wait for room in the mailbox only.
+
+        A message to an actor that does not run is a dead letter, not an error. Raises MailboxFull for an overflow of
+        `fail`.
+        """
+        inbox = self._inbox
+        items = inbox.items
+        try:
+            name = method.name
+        except AttributeError:
+            name = name_of(method)
+        if len(items) < inbox.room:
+            items.append((name, args, kwargs))
+            if inbox.parked is not None:
+                inbox.wake()
+        else:
+            await self._cell.admit_tell((name, args, kwargs))
+
+    def try_tell(self, method: Handler[A_co, P, Any], /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """`tell` that never waits: False if the mailbox is full or the actor does not run."""
+        inbox = self._inbox
+        items = inbox.items
+        try:
+            name = method.name
+        except AttributeError:
+            name = name_of(method)
+        if len(items) < inbox.room:
+            items.append((name, args, kwargs))
+            if inbox.parked is not None:
+                inbox.wake()
+            return True
+        return self._cell.admit_nowait((name, args, kwargs))
+
+    def options(self, *, on_restarting: Literal["wait", "fail"] = "wait") -> ActorRef[A_co]:
+        """The same actor; with `on_restarting="fail"` an ask raises ActorRestarting rather than wait for a restart."""
+        return ActorRef(self._cell, patient=on_restarting == "wait")
+
+    @property
+    def path(self) -> str:
+        """The actor's name below those of its parents: `etl/load`."""
+        return self._cell.path
+
+    @property
+    def running(self) -> bool:
+        """False once the actor takes no more messages."""
+        return not self._inbox.closed
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ActorRef) and self._cell is other._cell
+
+    def __hash__(self) -> int:
+        return id(self._cell)
+
+    def __repr__(self) -> str:
+        return f"<ActorRef {self._cell.path}#{self._cell.incarnation}>"
+
+
+def cell_of(ref: ActorRef[Any]) -> Cell:
+    """For the system's own modules: what stands behind `ref`."""
+    return ref._cell
+
+
+def ref_of(cell: Cell) -> ActorRef[Any]:
+    """For the system's own modules: a reference to `cell`."""
+    return ActorRef(cell)
