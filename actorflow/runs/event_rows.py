@@ -26,6 +26,9 @@ from actorflow.runs.executor import AttemptState, Cause, ErrorRecord, Frame
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow.runs.values import Value
 
+Row = tuple[int, bytes]
+"""(seq, encoded event)."""
+
 
 class RowError(ValueError):
     """Bytes that are no row of this format."""

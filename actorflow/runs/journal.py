@@ -21,11 +21,11 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from actorflow.runs.event_rows import encode_row
+from actorflow.runs.event_rows import Row, encode_row
 from actorflow.runs.events import Event, Record
-from actorflow.runs.run_log import Row, RunLog
+from actorflow.runs.run_log import RunLog
 from actorflow.runs.store_errors import JournalFailed, StoreError
-from actorflow.runs.tally import Tally
+from actorflow.runs.tally import Tally, tally_of
 from actorflow_supervisors.loop import Waiter, current_seam
 
 MAX_QUEUED_EVENTS: Final = 10_000
@@ -74,7 +74,7 @@ class Journal:
         self._last_seq = self._synced_seq = log.last_seq
         self._gathering = _Group()
         self._committing: _Group | None = None
-        self._tally = Tally(log.run_id)
+        self._tally = tally_of(log.run_id, log.rows()) if log.last_seq else Tally(log.run_id)
         self._observers: list[Observer] = []
         self._awaiting_sync: list[tuple[int, int, Waiter]] = []
         self._awaiting_room: list[Waiter] = []
@@ -88,8 +88,8 @@ class Journal:
         self._failure: StoreError | None = None
 
     @property
-    def path(self) -> Path | None:
-        """The journal's file; None in memory."""
+    def path(self) -> Path:
+        """The journal's file; of a run in memory a name that no file has."""
         return self._log.path
 
     @property
@@ -188,7 +188,7 @@ class Journal:
             await self._finish()
         if scope.cancelled_caught:
             help = "look for a disk that hangs; what was acknowledged is in the file"
-            self._fail(JournalFailed(self.path or self.run_id, f"not closed within {grace_s:g} s", help))
+            self._fail(JournalFailed(self.path, f"not closed within {grace_s:g} s", help))
             self._closed = True
         if self._failure is not None:
             raise self._failure.with_traceback(None)

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Final
 
 from actorflow.runs.chain import genesis, link
+from actorflow.runs.event_rows import Row
 from actorflow.runs.journal_reader import APPLICATION_ID, FORMAT, JournalReader
 from actorflow.runs.owner import Owner, current_owner
 from actorflow.runs.run_lock import RunLock
-from actorflow.runs.run_log import Row
 from actorflow.runs.store_errors import JournalFailed, StoreUnwritable, unwritable, write_error
 from actorflow.runs.tally import RunSummary
 
@@ -124,7 +124,7 @@ class JournalFile:
             yield from reader.rows()
 
     def close(self, summary: RunSummary | None) -> None:
-        """Stores the head of the chain and lets go of the file; its WAL goes with it when nobody reads."""
+        """Stores the head of the chain and lets go of the file; its WAL goes with it unless somebody reads."""
         with self._turn:
             if not self._open:
                 return
@@ -134,6 +134,7 @@ class JournalFile:
                     raise JournalFailed(self._path, "was removed during the run", "what the run did is not recorded")
                 if summary is not None:
                     _set_meta(self._connection, self._closing_meta(summary))
+                    self._leave_wal()
             except sqlite3.Error as exc:
                 raise write_error(self._path, exc) from exc
             finally:
@@ -163,6 +164,15 @@ class JournalFile:
             with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
             raise
+
+    def _leave_wal(self) -> None:
+        """Back to one plain file, which can be read without making others beside it; not while somebody reads it."""
+        try:
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            self._connection.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
 
     def _closing_meta(self, summary: RunSummary) -> dict[str, object]:
         text = json.dumps(summary.to_json(summary.ended or time.time()))

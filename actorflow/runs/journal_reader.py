@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from actorflow.runs.chain import genesis, link
+from actorflow.runs.event_rows import Row
 from actorflow.runs.owner import Owner
-from actorflow.runs.run_log import Row
 from actorflow.runs.store_errors import ForeignStore, JournalDamaged, NewerStore, StoreError
 
 FORMAT: Final = 1

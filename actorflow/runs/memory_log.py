@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from actorflow.runs.run_log import Row
+from actorflow.runs.event_rows import Row
 from actorflow.runs.tally import RunSummary
 
 
@@ -12,10 +13,10 @@ class MemoryLog:
     """The RunLog of a list. Survives nothing, and cannot fail."""
 
     blocks = False
-    path = None
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
+        self.path = Path(f"memory:{run_id}")
         self.owned = True
         self._rows: list[Row] = []
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from actorflow.runs.event_rows import Row
 from actorflow.runs.tally import RunSummary
-
-Row = tuple[int, bytes]
-"""(seq, encoded event)."""
 
 
 class RunLog(Protocol):
@@ -23,8 +21,8 @@ class RunLog(Protocol):
     def run_id(self) -> str: ...
 
     @property
-    def path(self) -> Path | None:
-        """The file, None if there is none."""
+    def path(self) -> Path:
+        """The file; a name that no file has where there is none."""
         ...
 
     @property

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from actorflow.runs.event_rows import Row, decode_row
 from actorflow.runs.events import (
     AttemptFinished,
     AttemptStarted,
@@ -22,7 +24,7 @@ from actorflow.runs.states import RunStatus, TaskState
 class RunSummary:
     """A run in one line. started, ended: epoch seconds, None until then. tasks: how many instances are in each state.
 
-    A map counts as one instance until its width is known.
+    A map counts as one instance until its width is known. problem: why its journal could not be read to the end.
     """
 
     run_id: str
@@ -31,6 +33,7 @@ class RunSummary:
     started: float | None = None
     ended: float | None = None
     tasks: Mapping[str, int] = field(default_factory=dict[str, int])
+    problem: str = ""
 
     def duration_s(self, now: float) -> float | None:
         """From start to end, or to `now` for a run without an end; None before the start."""
@@ -46,7 +49,21 @@ class RunSummary:
             "ended": self.ended,
             "duration_s": self.duration_s(now),
             "tasks": dict(self.tasks),
+            **({"problem": self.problem} if self.problem else {}),
         }
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> RunSummary:
+        """What `to_json` gave."""
+        return RunSummary(
+            run_id=fields["run_id"],
+            dag=fields["dag"],
+            status=RunStatus(fields["status"]),
+            started=fields["started"],
+            ended=fields["ended"],
+            tasks=fields["tasks"],
+            problem=fields.get("problem", ""),
+        )
 
 
 class Tally:
@@ -130,3 +147,11 @@ class Tally:
 
     def _add(self, state: TaskState, count: int = 1) -> None:
         self._counts[state] = self._counts.get(state, 0) + count
+
+
+def tally_of(run_id: str, rows: Iterable[Row]) -> Tally:
+    """The tally of a run's rows, from its first on."""
+    tally = Tally(run_id)
+    for _, data in rows:
+        tally.apply(*decode_row(data))
+    return tally

@@ -1,0 +1,247 @@
+"""The run store: where runs are kept, found again by name, and listed. In a directory, or in memory.
+
+| path | holds |
+|---|---|
+| .gitignore | `*` |
+| format | the number of this layout |
+| runs/RUN_ID.sqlite | the journal of one run; `.lock` beside it while a process owns it |
+| catalog.sqlite | a line for each run; rebuilt when lost or stale |
+
+Directories are made with mode 0700, files with 0600. What is raised: actorflow/runs/store_errors.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from actorflow.runs.catalog import SUFFIX, list_runs
+from actorflow.runs.event_rows import Row
+from actorflow.runs.journal import Journal
+from actorflow.runs.journal_file import JournalFile
+from actorflow.runs.journal_reader import JournalReader
+from actorflow.runs.memory_log import MemoryLog
+from actorflow.runs.owner import is_alive
+from actorflow.runs.run_ids import check_run_id
+from actorflow.runs.run_ids import new_run_id as new_run_id
+from actorflow.runs.run_log import RunLog
+from actorflow.runs.states import TERMINAL_RUN_STATUSES, RunStatus
+from actorflow.runs.store_errors import (
+    AmbiguousRun,
+    ForeignStore,
+    NewerStore,
+    RunInUse,
+    RunNotFound,
+    StoreError,
+    StoreUnwritable,
+    unwritable,
+)
+from actorflow.runs.stored_run import StoredRun
+from actorflow.runs.tally import RunSummary, tally_of
+
+STORE_VARIABLE: Final = "ACTORFLOW_STORE"
+DEFAULT_FOLDER: Final = ".actorflow"
+LAYOUT: Final = 1
+LAST: Final = "@last"
+
+MakeJournal = Callable[[RunLog], Journal]
+
+
+class RunStore(Protocol):
+    """Where runs are kept. `name` of a run: its id, the beginning of one that no other id has, or `@last`."""
+
+    def create_run(self, run_id: str | None = None) -> Journal:
+        """A new, empty run, owned by this process until its journal is closed.
+
+        Raises ValueError for an id that cannot be one, StoreError for one that exists and for an unwritable store.
+        """
+        ...
+
+    def reopen_run(self, name: str) -> Journal:
+        """A run to write on; raises RunInUse while a process owns it, RunNotFound, AmbiguousRun, JournalDamaged."""
+        ...
+
+    def open_run(self, name: str) -> StoredRun:
+        """A run to read, its owner alive or not; raises RunNotFound, AmbiguousRun."""
+        ...
+
+    def runs(self) -> list[RunSummary]:
+        """All of them, newest first."""
+        ...
+
+
+class SqliteStore:
+    """A RunStore in a directory. Nothing is made before the first run; what is read is never changed.
+
+    root: None means ACTORFLOW_STORE, else `.actorflow` in the current folder. make_journal: other bounds than usual.
+    """
+
+    def __init__(self, root: str | Path | None = None, *, make_journal: MakeJournal = Journal) -> None:
+        self.root = Path(root or os.environ.get(STORE_VARIABLE) or DEFAULT_FOLDER)
+        self._make_journal = make_journal
+
+    def prepare(self) -> None:
+        """Make the directory ready for runs; raises StoreUnwritable, ForeignStore, NewerStore."""
+        try:
+            self._make_layout()
+        except OSError as exc:
+            raise unwritable(self.root, exc) from exc
+        if not os.access(self._folder, os.W_OK | os.X_OK):
+            raise unwritable(self._folder, PermissionError("permission denied"))
+
+    def create_run(self, run_id: str | None = None) -> Journal:
+        run_id = check_run_id(new_run_id() if run_id is None else run_id)
+        self.prepare()
+        path = self._file(run_id)
+        try:
+            return self._make_journal(JournalFile.create(path, run_id))
+        except FileExistsError as exc:
+            raise StoreUnwritable(path, "a run of this id exists", "give the new run another id") from exc
+
+    def reopen_run(self, name: str) -> Journal:
+        path = self._file(self._resolve(name))
+        self.prepare()
+        return self._make_journal(JournalFile.reopen(path))
+
+    def open_run(self, name: str) -> StoredRun:
+        run_id = self._resolve(name)
+        path = self._file(run_id)
+        return StoredRun(run_id=run_id, path=path, rows=lambda: _rows_of(path), is_owned=lambda: _is_owned(path))
+
+    def runs(self) -> list[RunSummary]:
+        self._check_layout()
+        return list_runs(self.root / "catalog.sqlite", self._folder, self._summary_of)
+
+    @property
+    def _folder(self) -> Path:
+        return self.root / "runs"
+
+    def _file(self, run_id: str) -> Path:
+        return self._folder / f"{run_id}{SUFFIX}"
+
+    def _resolve(self, name: str) -> str:
+        self._check_layout()
+        return resolve(
+            name, sorted(path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}")), self.root
+        )
+
+    def _make_layout(self) -> None:
+        self._check_layout()
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (self.root / "format").exists():
+            self.root.chmod(0o700)
+            _write_new(self.root / ".gitignore", "*\n")
+            _write_new(self.root / "format", f"{LAYOUT}\n")
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _check_layout(self) -> None:
+        """Raises ForeignStore for a directory that holds something else, NewerStore for a later layout."""
+        try:
+            text = (self.root / "format").read_text().strip()
+        except FileNotFoundError:
+            others = self.root.is_dir() and {path.name for path in self.root.iterdir()} - {".gitignore"}
+            if others:
+                help = "choose an empty or new directory with --store or ACTORFLOW_STORE"
+                raise ForeignStore(self.root, "holds something else than runs", help) from None
+            return
+        except OSError as exc:
+            raise unwritable(self.root, exc) from exc
+        if not text.isdigit():
+            raise ForeignStore(self.root, "its file `format` holds no number", "choose another directory with --store")
+        if int(text) > LAYOUT:
+            problem = f"written in layout {text}, this actorflow knows up to {LAYOUT}"
+            raise NewerStore(self.root, problem, "use the actorflow that wrote it, or a newer one")
+
+    def _summary_of(self, run_id: str) -> tuple[RunSummary, bool]:
+        path = self._file(run_id)
+        try:
+            owned = _is_owned(path)
+            with JournalReader(path) as reader:
+                stored = reader.summary
+                summary = tally_of(run_id, reader.rows()).summary() if stored is None else RunSummary.from_json(stored)
+        except StoreError as exc:
+            return RunSummary(run_id=run_id, status=RunStatus.interrupted, problem=exc.problem), False
+        return as_seen(summary, owned=owned), not owned
+
+
+class MemoryStore:
+    """A RunStore that ends with the process; what the tests of everything above it run on."""
+
+    def __init__(self, *, make_journal: MakeJournal = Journal) -> None:
+        self._logs: dict[str, MemoryLog] = {}
+        self._make_journal = make_journal
+
+    def create_run(self, run_id: str | None = None) -> Journal:
+        run_id = check_run_id(new_run_id() if run_id is None else run_id)
+        if run_id in self._logs:
+            raise StoreUnwritable(f"memory:{run_id}", "a run of this id exists", "give the new run another id")
+        log = self._logs[run_id] = MemoryLog(run_id)
+        return self._make_journal(log)
+
+    def reopen_run(self, name: str) -> Journal:
+        log = self._log(name)
+        if log.owned:
+            raise RunInUse(log.path, os.getpid())
+        log.owned = True
+        return self._make_journal(log)
+
+    def open_run(self, name: str) -> StoredRun:
+        log = self._log(name)
+        return StoredRun(run_id=log.run_id, path=log.path, rows=log.rows, is_owned=lambda: log.owned)
+
+    def runs(self) -> list[RunSummary]:
+        logs = [self._logs[run_id] for run_id in sorted(self._logs, reverse=True)]
+        return [as_seen(tally_of(log.run_id, log.rows()).summary(), owned=log.owned) for log in logs]
+
+    def _log(self, name: str) -> MemoryLog:
+        return self._logs[resolve(name, sorted(self._logs), "memory")]
+
+
+def resolve(name: str, run_ids: list[str], place: Path | str) -> str:
+    """The id that `name` stands for among `run_ids`, oldest first; raises RunNotFound, AmbiguousRun."""
+    if name == LAST and run_ids:
+        return run_ids[-1]
+    if name in run_ids:
+        return name
+    found = [run_id for run_id in run_ids if name and run_id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise AmbiguousRun(place, name, found)
+    if not run_ids:
+        raise RunNotFound(place, "there is no run here", "run something first, or name the store with --store")
+    raise RunNotFound(place, f"there is no run {name!r}", "`actorflow runs` lists those there are")
+
+
+def as_seen(summary: RunSummary, *, owned: bool) -> RunSummary:
+    """The summary as it is shown: a run that has no end and no owner is interrupted, and nothing of it runs."""
+    if owned or summary.status in TERMINAL_RUN_STATUSES:
+        return summary
+    tasks = dict(summary.tasks)
+    lost = tasks.pop("running", 0)
+    if lost:
+        tasks["pending"] = tasks.get("pending", 0) + lost
+    return replace(summary, status=RunStatus.interrupted, tasks=tasks)
+
+
+def _rows_of(path: Path) -> Iterator[Row]:
+    with JournalReader(path) as reader:
+        yield from reader.rows()
+
+
+def _is_owned(path: Path) -> bool:
+    """Whether a living process holds the run: it said so when it took it, and has not let go since."""
+    if not path.with_suffix(".lock").exists():
+        return False
+    with JournalReader(path) as reader:
+        return is_alive(reader.owner)
+
+
+def _write_new(path: Path, text: str) -> None:
+    """A file of ours, 0600 from the start; one that is there already stays as it is."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

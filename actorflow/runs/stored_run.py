@@ -1,0 +1,31 @@
+"""A run as its store keeps it: its events, read at leisure, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from actorflow.runs.event_rows import Row, decode_row
+from actorflow.runs.events import Record
+from actorflow.runs.history import RunRecord, fold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A run to read. rows: opens its journal anew. is_owned: whether a living process owns it right now."""
+
+    run_id: str
+    path: Path
+    rows: Callable[[], Iterator[Row]]
+    is_owned: Callable[[], bool]
+
+    def records(self) -> Iterator[Record]:
+        """Every event on disk, in order, with the chain verified on the way; raises JournalDamaged."""
+        for seq, data in self.rows():
+            yield Record(seq, *decode_row(data))
+
+    def history(self) -> RunRecord:
+        """What became of it so far; raises JournalDamaged."""
+        owned = self.is_owned()  # first: an owner that ends after this has written what it had to say
+        return fold(self.run_id, self.records(), owned=owned)
