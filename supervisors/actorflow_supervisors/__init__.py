@@ -1,18 +1,35 @@
-"""Floor 0: keeps children alive. Knows no messages and no pipelines."""
+"""Floor 0: keeps children alive. Knows no messages and no pipelines.
+
+The values and tables load at once; the shells, which need a loop, when they are first asked for.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from actorflow_supervisors.backoff import Backoff as Backoff
 from actorflow_supervisors.child_spec import AutoShutdown as AutoShutdown
 from actorflow_supervisors.child_spec import ChildSpec as ChildSpec
+from actorflow_supervisors.errors import ChildDidNotStop as ChildDidNotStop
 from actorflow_supervisors.errors import ChildExists as ChildExists
 from actorflow_supervisors.errors import ChildStartFailed as ChildStartFailed
 from actorflow_supervisors.errors import ChildStillRunning as ChildStillRunning
 from actorflow_supervisors.errors import IntensityExceeded as IntensityExceeded
 from actorflow_supervisors.errors import InvalidChildSpec as InvalidChildSpec
+from actorflow_supervisors.errors import MaxChildren as MaxChildren
 from actorflow_supervisors.errors import NoSuchChild as NoSuchChild
 from actorflow_supervisors.errors import SupervisorError as SupervisorError
 from actorflow_supervisors.errors import SupervisorNotRunning as SupervisorNotRunning
+from actorflow_supervisors.events import ChildAbandoned as ChildAbandoned
+from actorflow_supervisors.events import ChildEnded as ChildEnded
+from actorflow_supervisors.events import ChildStarted as ChildStarted
+from actorflow_supervisors.events import IntensityReached as IntensityReached
+from actorflow_supervisors.events import RestartScheduled as RestartScheduled
+from actorflow_supervisors.events import SupervisorEvent as SupervisorEvent
+from actorflow_supervisors.events import SupervisorStarted as SupervisorStarted
+from actorflow_supervisors.events import SupervisorStopped as SupervisorStopped
+from actorflow_supervisors.events import SupervisorStopping as SupervisorStopping
 from actorflow_supervisors.exit_reason import Crashed as Crashed
 from actorflow_supervisors.exit_reason import ExitReason as ExitReason
 from actorflow_supervisors.exit_reason import InitFailed as InitFailed
@@ -31,3 +48,15 @@ from actorflow_supervisors.strategy import restart_group as restart_group
 from actorflow_supervisors.tree import ChildKind as ChildKind
 from actorflow_supervisors.tree import ChildState as ChildState
 from actorflow_supervisors.tree import ChildTree as ChildTree
+
+if TYPE_CHECKING:
+    from actorflow_supervisors.dynamic import DynamicSupervisor as DynamicSupervisor
+    from actorflow_supervisors.supervisor import Supervisor as Supervisor
+
+else:
+    _SHELLS = {"DynamicSupervisor": "dynamic", "Supervisor": "supervisor"}
+
+    def __getattr__(name: str) -> object:
+        if name not in _SHELLS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_SHELLS[name]}"), name)

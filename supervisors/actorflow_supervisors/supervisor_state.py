@@ -19,7 +19,7 @@ request to stop is never made to wait. Source: Erlang/OTP `supervisor`; the READ
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypedDict, assert_never
@@ -89,15 +89,28 @@ class _Where(TypedDict):
 
 
 class SupervisorState:
-    """One life of a supervisor. Feed it inputs in order with `handle`; carry out what it returns, in order."""
+    """One life of a supervisor. Feed it inputs in order with `handle`; carry out what it returns, in order.
 
-    def __init__(self, rules: Rules, children: Iterable[ChildSpec], rng: Random, *, path: str = "supervisor") -> None:
+    incarnations: the last incarnation of each child id, kept by the caller over several lives, so that no id and number
+    ever name two incarnations.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        children: Iterable[ChildSpec],
+        rng: Random,
+        *,
+        path: str = "supervisor",
+        incarnations: MutableMapping[str, int] | None = None,
+    ) -> None:
         self.rules = rules
         self.path = path
         self.phase = Phase.starting
         self.children: dict[str, Child] = {}
         """In start order; a child added later comes last."""
         self._rng = rng
+        self._incarnations: MutableMapping[str, int] = {} if incarnations is None else incarnations
         self._now_s = 0.0
         self._out: list[do.Instruction] = []
         self.episodes = Episodes()
@@ -315,7 +328,7 @@ class SupervisorState:
                 episode.to_start.discard(name)
                 continue
             if child.state is ChildState.stopped:
-                self._start(child, restart=not (episode.boot or child.start_request is not None))
+                self._start(child)
             return
         self.episodes.remove(episode)
         if episode.boot:
@@ -392,10 +405,10 @@ class SupervisorState:
         for request in requests:
             self.answer(request, error)
 
-    def _start(self, child: Child, *, restart: bool) -> None:
+    def _start(self, child: Child) -> None:
         child.state, child.started_s = ChildState.starting, None
-        child.incarnation += 1
-        child.restarts += restart
+        child.incarnation = self._incarnations[child.id] = self._incarnations.get(child.id, 0) + 1
+        child.restarts += child.last_exit is not None and child.start_request is None
         self._out.append(do.StartChild(child.spec, child.incarnation))
 
     def _incarnation(self, child_id: str, incarnation: int) -> Child | None:
