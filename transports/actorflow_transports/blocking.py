@@ -26,7 +26,9 @@ class BlockingConnection:
         self.peer = peer
         self._sock = sock
         self._options = options
-        self._parser = FrameParser(max_frame_bytes=options.max_frame_bytes)
+        self._parser = FrameParser(
+            max_frame_bytes=options.max_frame_bytes, max_first_frame_bytes=options.max_first_frame_bytes
+        )
         self._received: deque[Frame] = deque()
         self._sending = threading.Lock()
         self._is_closed = False

@@ -43,8 +43,15 @@ class FrameParser:
     is of no more use, since where the next frame begins is not known.
     """
 
-    def __init__(self, *, max_frame_bytes: int = MAX_FRAME_BYTES, read_bytes: int = READ_BYTES) -> None:
-        self.max_frame_bytes = max_frame_bytes
+    def __init__(
+        self,
+        *,
+        max_frame_bytes: int = MAX_FRAME_BYTES,
+        max_first_frame_bytes: int | None = None,
+        read_bytes: int = READ_BYTES,
+    ) -> None:
+        self._max_frame_bytes = max_frame_bytes
+        self._limit = max_frame_bytes if max_first_frame_bytes is None else max_first_frame_bytes
         self._scratch = memoryview(bytearray(max(read_bytes, _HEADER_BYTES)))
         self._held = 0  # bytes at the start of the scratch that belong to a frame not yet complete
         self._body: bytearray | None = None  # of a frame larger than what is left of the scratch, filled in place
@@ -90,6 +97,7 @@ class FrameParser:
         while end - at >= _HEADER_BYTES:
             magic, flags, length = unpack(scratch, at)
             self._refuse(magic, flags, length)
+            self._limit = self._max_frame_bytes
             body_at = at + _HEADER_BYTES
             at_next = body_at + length
             if at_next > end:
@@ -116,5 +124,5 @@ class FrameParser:
     def _refuse(self, magic: int, flags: int, length: int) -> None:
         if magic != MAGIC or flags & ~KNOWN_FLAGS:
             raise BadFrame(f"not a frame: it begins with 0x{magic:02x} and flags 0x{flags:02x}")
-        if length > self.max_frame_bytes:
-            raise FrameTooLarge(f"the peer announces {length:,} bytes, the limit is {self.max_frame_bytes:,}")
+        if length > self._limit:
+            raise FrameTooLarge(f"the peer announces {length:,} bytes, the limit is {self._limit:,}")

@@ -29,6 +29,7 @@ class ConnectionOptions:
     encode, decode: item to bytes and back; used by wires only, in-process items pass by reference. `encode` must not
         hand out a buffer that changes later. What `decode` raises closes the connection as BadItem.
     max_frame_bytes: the largest body sent or received; a larger one is refused before room is made for it.
+    max_first_frame_bytes: the same for the first frame received, before it is known who speaks; None: no other limit.
     max_queued_bytes: sent items that wait for the wire; `send` waits for room. One larger item passes alone.
     max_queued_items: the same for in-process connections.
     """
@@ -36,6 +37,7 @@ class ConnectionOptions:
     encode: Encode = as_bytes
     decode: Decode = bytes
     max_frame_bytes: int = MAX_FRAME_BYTES
+    max_first_frame_bytes: int | None = None
     max_queued_bytes: int = 1024 * 1024
     max_queued_items: int = 1024
 
@@ -89,7 +91,7 @@ class Connection(Protocol):
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None, /
-    ) -> bool | None: ...
+    ) -> None: ...
 
 
 class Listener(Protocol):
@@ -110,11 +112,14 @@ class Listener(Protocol):
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None, /
-    ) -> bool | None: ...
+    ) -> None: ...
 
 
 class Transport(Protocol):
     """One scheme of addresses."""
+
+    @property
+    def scheme(self) -> str: ...
 
     async def connect(self, address: Address, options: ConnectionOptions) -> Connection:
         """A connection to who listens at `address`; raises ConnectRefused, AddressError, AddressRefused."""

@@ -55,6 +55,7 @@ class _AsyncioGate:
         self._read: Callable[[], bool] | None = None
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
+        self._parked: asyncio.Future[None] | None = None
 
     async def read_until(self, read: Callable[[], bool]) -> None:
         if self._is_closed:
@@ -90,17 +91,17 @@ class _AsyncioGate:
 
     async def wait(self) -> None:
         if not self._is_woken and not self._is_closed:
-            self._writer = self._loop.create_future()
+            self._parked = self._loop.create_future()
             try:
-                await self._writer
+                await self._parked
             finally:
-                self._writer = None
+                self._parked = None
         self._is_woken = False
 
     def wake(self) -> None:
         self._is_woken = True
-        if self._writer is not None:
-            _finish(self._writer)
+        if self._parked is not None:
+            _finish(self._parked)
 
     def close(self) -> None:
         if self._is_closed:
@@ -108,7 +109,7 @@ class _AsyncioGate:
         self._is_closed = True
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
-        for waiting in (self._reader, self._writer):
+        for waiting in (self._reader, self._writer, self._parked):
             if waiting is not None:
                 _finish(waiting)
 

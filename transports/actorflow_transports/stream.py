@@ -36,7 +36,9 @@ class StreamConnection:
         self._sock = sock
         self._options = options
         self._peer = peer
-        self._parser = FrameParser(max_frame_bytes=options.max_frame_bytes)
+        self._parser = FrameParser(
+            max_frame_bytes=options.max_frame_bytes, max_first_frame_bytes=options.max_first_frame_bytes
+        )
         self._received: deque[Frame] = deque()
         self._outbox = Outbox(max_bytes=options.max_queued_bytes)
         self._max_send_bytes = options.max_frame_bytes
@@ -50,6 +52,7 @@ class StreamConnection:
         self._is_closed = False
         self._receive_failure: TransportError | None = None
         self._send_failure: TransportError | None = None
+        self._is_loss_told = False
 
     @property
     def peer(self) -> str:
@@ -81,7 +84,7 @@ class StreamConnection:
             self._draining.append(drained)
             await drained.wait()
         if self._outbox.has_lost:
-            raise self._lost()
+            raise self._lost()  # also for what another task sent: whoever drains answers for all of it
 
     def end(self) -> None:
         self._is_ending = True
@@ -116,6 +119,7 @@ class StreamConnection:
     def _lost(self) -> TransportError:
         if self._send_failure is None:
             return ConnectionClosed(f"the connection to {self._peer} was closed before all was sent")
+        self._is_loss_told = True
         return ConnectionLost(str(self._send_failure))
 
     async def _room(self, body_bytes: int) -> None:
@@ -281,14 +285,13 @@ class StreamConnection:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None, /
-    ) -> bool | None:
+    ) -> None:
         assert self._tasks is not None
         try:
-            if exc is None and not self._is_closed:
+            if exc is None and not self._is_closed and not self._is_loss_told:
                 await self.drain()
         finally:
             self.close()
             # The block's own error must not come out wrapped in a group: the task group need not see it.
             unseen = exc is None or isinstance(exc, Exception)
             await self._tasks.__aexit__(*((None, None, None) if unseen else (kind, exc, traceback)))
-        return None
