@@ -74,17 +74,17 @@ def _load(path: Path) -> Mapping[str, tuple[Stamp, str]]:
 
 
 def _save(path: Path, changed: Mapping[str, tuple[Stamp, str]], *, gone: Iterable[str]) -> None:
-    gone = [(run_id,) for run_id in gone]
-    if not changed and not gone:
+    lost = [(run_id,) for run_id in gone]
+    if not changed and not lost:
         return
     try:
-        _write(path, changed, gone)
+        _write(path, changed, lost)
     except sqlite3.OperationalError:
         return  # another process writes it, or we may not: the next call reads those runs again
     except (sqlite3.DatabaseError, OSError):
         with contextlib.suppress(OSError, sqlite3.Error):
             path.unlink(missing_ok=True)
-            _write(path, changed, gone)
+            _write(path, changed, lost)
 
 
 def _write(path: Path, changed: Mapping[str, tuple[Stamp, str]], gone: list[tuple[str]]) -> None:
