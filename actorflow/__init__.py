@@ -1,1 +1,94 @@
-"""Supervised actors and durable pipelines for Python, on asyncio and trio, with no server to run."""
+"""Supervised actors and durable pipelines for Python, on asyncio and trio, with no server to run.
+
+The public names; nothing else of this package is promised. Each is imported when it is first used, so that
+`import actorflow` costs next to nothing. Further doors: `actorflow.supervisors`, `actorflow.transports`,
+`actorflow.testing`, `actorflow.errors`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from actorflow.actors.actor import Actor as Actor
+    from actorflow.actors.context import Context as Context
+    from actorflow.actors.handler import handler as handler
+    from actorflow.actors.mailbox import Mailbox as Mailbox
+    from actorflow.actors.monitor import Down as Down
+    from actorflow.actors.ref import ActorRef as ActorRef
+    from actorflow.actors.system import ActorSystem as ActorSystem
+    from actorflow.compose import RunFailed as RunFailed
+    from actorflow.compose import RunResult as RunResult
+    from actorflow.compose import run as run
+    from actorflow.compose import run_async as run_async
+    from actorflow.flows.dag import BoundDag as BoundDag
+    from actorflow.flows.dag import Dag as Dag
+    from actorflow.flows.dag import dag as dag
+    from actorflow.flows.graph import TriggerRule as TriggerRule
+    from actorflow.flows.retry import Retry as Retry
+    from actorflow.flows.task import Task as Task
+    from actorflow.flows.task import task as task
+    from actorflow.runs.control import RunControl as RunControl
+    from actorflow.runs.states import RunStatus as RunStatus
+    from actorflow.runs.states import TaskState as TaskState
+    from actorflow.version import VERSION as __version__  # noqa: F401 - the field's name for it
+    from actorflow_supervisors import Backoff as Backoff
+    from actorflow_supervisors import Crashed as Crashed
+    from actorflow_supervisors import InitFailed as InitFailed
+    from actorflow_supervisors import Killed as Killed
+    from actorflow_supervisors import NodeDown as NodeDown
+    from actorflow_supervisors import NoProc as NoProc
+    from actorflow_supervisors import Normal as Normal
+    from actorflow_supervisors import RestartIntensity as RestartIntensity
+    from actorflow_supervisors import Shutdown as Shutdown
+
+_HOME: Final = {
+    "Actor": "actorflow.actors.actor",
+    "ActorRef": "actorflow.actors.ref",
+    "ActorSystem": "actorflow.actors.system",
+    "Backoff": "actorflow_supervisors",
+    "BoundDag": "actorflow.flows.dag",
+    "Context": "actorflow.actors.context",
+    "Crashed": "actorflow_supervisors",
+    "Dag": "actorflow.flows.dag",
+    "Down": "actorflow.actors.monitor",
+    "InitFailed": "actorflow_supervisors",
+    "Killed": "actorflow_supervisors",
+    "Mailbox": "actorflow.actors.mailbox",
+    "NoProc": "actorflow_supervisors",
+    "NodeDown": "actorflow_supervisors",
+    "Normal": "actorflow_supervisors",
+    "RestartIntensity": "actorflow_supervisors",
+    "Retry": "actorflow.flows.retry",
+    "RunControl": "actorflow.runs.control",
+    "RunFailed": "actorflow.compose",
+    "RunResult": "actorflow.compose",
+    "RunStatus": "actorflow.runs.states",
+    "Shutdown": "actorflow_supervisors",
+    "Task": "actorflow.flows.task",
+    "TaskState": "actorflow.runs.states",
+    "TriggerRule": "actorflow.flows.graph",
+    "dag": "actorflow.flows.dag",
+    "handler": "actorflow.actors.handler",
+    "run": "actorflow.compose",
+    "run_async": "actorflow.compose",
+    "task": "actorflow.flows.task",
+}
+
+__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604 - all are strings
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return importlib.import_module("actorflow.version").VERSION
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'actorflow' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

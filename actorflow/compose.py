@@ -1,0 +1,208 @@
+"""Composition: the one place that puts store, executors and runner together. `actorflow.run` is its face."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar, cast
+
+import anyio
+
+from actorflow.actors.errors import ActorflowError
+from actorflow.executors.event_loop import EventLoopExecutor
+from actorflow.executors.inline import InlineExecutor
+from actorflow.executors.thread import ThreadExecutor
+from actorflow.flows.dag import BoundDag, Dag
+from actorflow.flows.plan import Plan, make_plan
+from actorflow.runs.control import RunControl
+from actorflow.runs.events import Record, RecordedParam, RecordedTask, RunStarted
+from actorflow.runs.executor import ErrorRecord, Executor
+from actorflow.runs.run_state import Finish
+from actorflow.runs.runner import RunInput, run_plan
+from actorflow.runs.states import RunStatus
+from actorflow.runs.store import SqliteStore, new_run_id
+from actorflow.runs.values import Value
+from actorflow.version import VERSION
+from actorflow_supervisors.loop import current_seam
+
+R_co = TypeVar("R_co", covariant=True)
+Observer = Callable[[Sequence[Record]], None]
+Backend = Literal["asyncio", "trio"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How a run is carried out.
+
+    store: folder of the run store; None means ACTORFLOW_STORE, else `.actorflow` in the current folder. workers: how
+    many worker processes the `process` executor may have; None means one a core. executor: the run's default, as the
+    plan was made with it; recorded only.
+    """
+
+    store: str | Path | None = None
+    workers: int | None = None
+    executor: str | None = None
+
+
+class RunFailed(ActorflowError):
+    """A run whose value was asked for did not succeed. `record` says what the first failure was; None if cancelled."""
+
+    def __init__(self, run_id: str, status: RunStatus, record: ErrorRecord | None) -> None:
+        why = f": {record.type.partition(':')[2]}: {record.message}" if record is not None else ""
+        super().__init__(f"run {run_id} {status}{why}; `actorflow show {run_id}` tells more")
+        self.run_id = run_id
+        self.status = status
+        self.record = record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult(Generic[R_co]):
+    """How a run ended. error: of the first task that failed. failed_task: its name. path: the run's journal file."""
+
+    run_id: str
+    status: RunStatus
+    error: ErrorRecord | None
+    failed_task: str | None
+    path: Path
+    encoded: Value | None
+
+    @property
+    def value(self) -> R_co:
+        """What the dag returned. Raises RunFailed if the run did not succeed."""
+        if self.status is not RunStatus.succeeded or self.encoded is None:
+            raise RunFailed(self.run_id, self.status, self.error)
+        return cast(R_co, self.encoded.get())
+
+
+def run(
+    pipeline: BoundDag[R_co] | Dag[Any, R_co],
+    *,
+    store: str | Path | None = None,
+    executor: str | None = None,
+    workers: int | None = None,
+    on_records: Observer | None = None,
+    control: RunControl | None = None,
+    backend: Backend = "asyncio",
+) -> RunResult[R_co]:
+    """Run a pipeline to its end in a loop of its own, and say how it ended; a failing task raises nothing here.
+
+    on_records: called in the loop with each group of events once it is on disk. Raises FlowFaults where nothing can
+    run, StoreError where the journal cannot be written.
+    """
+    if _in_a_loop():
+        raise RuntimeError("actorflow.run starts a loop of its own; inside a running one use `await run_async(...)`")
+
+    async def main() -> RunResult[R_co]:
+        return await run_async(
+            pipeline, store=store, executor=executor, workers=workers, on_records=on_records, control=control
+        )
+
+    return anyio.run(main, backend=backend)
+
+
+async def run_async(
+    pipeline: BoundDag[R_co] | Dag[Any, R_co],
+    *,
+    store: str | Path | None = None,
+    executor: str | None = None,
+    workers: int | None = None,
+    on_records: Observer | None = None,
+    control: RunControl | None = None,
+) -> RunResult[R_co]:
+    """`run`, inside a running asyncio or trio program. Cancelling it cancels the run and waits for its end."""
+    bound = pipeline if isinstance(pipeline, BoundDag) else pipeline.bind()
+    plan = make_plan(bound.dag.graph, bound.params, executor=executor)
+    settings = RunSettings(store=store, workers=workers, executor=executor)
+    return await execute(plan, bound.dag, settings=settings, on_records=on_records, control=control)
+
+
+async def execute(
+    plan: Plan,
+    dag: Dag[Any, R_co],
+    *,
+    settings: RunSettings,
+    on_records: Observer | None = None,
+    control: RunControl | None = None,
+    run_id: str | None = None,
+) -> RunResult[R_co]:
+    """Carry out a plan that was made from `dag`."""
+    header = _header(plan, settings, run_id or new_run_id())
+    journal = SqliteStore(settings.store).create_run(header.run_id)
+    if on_records is not None:
+        journal.subscribe(on_records)
+    given = RunInput(
+        plan=plan,
+        header=header,
+        journal=journal,
+        executors=make_executors(plan, settings),
+        module=plan.graph.module,
+        file=plan.graph.location.file,
+        functions=dag.functions,
+    )
+    return _result(await run_plan(given, control=control), header.run_id, journal.path)
+
+
+def make_executors(plan: Plan, settings: RunSettings) -> Mapping[str, Executor]:
+    """One executor of each name that the plan uses."""
+    makers: dict[str, Callable[[], Executor]] = {
+        "inline": InlineExecutor,
+        "async": EventLoopExecutor,
+        "thread": ThreadExecutor,
+        "process": lambda: _process_executor(settings.workers),
+    }
+    return {name: makers[name]() for name in dict.fromkeys(planned.executor for planned in plan.steps)}
+
+
+def _process_executor(workers: int | None) -> Executor:
+    # Late: processes and their watching cost a cold start what an async pipeline never needs.
+    from actorflow.executors.process import ProcessExecutor
+
+    return ProcessExecutor(workers)
+
+
+def _header(plan: Plan, settings: RunSettings, run_id: str) -> RunStarted:
+    tasks = tuple(
+        RecordedTask(
+            name=planned.step.name,
+            task=planned.step.task,
+            executor=planned.executor,
+            mapped=planned.step.mapped,
+            upstream=planned.upstream,
+            depth=planned.depth,
+        )
+        for planned in plan.steps
+    )
+    return RunStarted(
+        run_id=run_id,
+        dag=plan.graph.name,
+        file=plan.graph.location.file,
+        module=plan.graph.module,
+        params={name: RecordedParam(Value.of(bound.value), bound.source) for name, bound in plan.params.items()},
+        executor=settings.executor,
+        notes=plan.notes,
+        tasks=tasks,
+        version=VERSION,
+        python=".".join(map(str, sys.version_info[:3])),
+        loop=current_seam().name,
+    )
+
+
+def _result(finish: Finish, run_id: str, path: Path) -> RunResult[Any]:
+    return RunResult(
+        run_id=run_id,
+        status=finish.status,
+        error=finish.error,
+        failed_task=finish.failed_step,
+        path=path,
+        encoded=finish.result,
+    )
+
+
+def _in_a_loop() -> bool:
+    try:
+        current_seam()
+    except RuntimeError:
+        return False
+    return True

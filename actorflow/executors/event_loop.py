@@ -1,0 +1,36 @@
+"""The `async` executor: `async def` tasks on the run's own loop, many at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import cast
+
+from actorflow.runs.executor import AttemptSpec, Capabilities, Outcome, RunSite
+from actorflow.runs.task_call import call_async
+from actorflow.runs.time_limit import within_timeout
+
+DEFAULT_SLOTS = 256
+"""Enough to hide the latency of I/O, few enough for a default limit on open files."""
+
+
+class EventLoopExecutor:
+    """Awaits the coroutine in its attempt's own task, so cancelling the attempt cancels it."""
+
+    name = "async"
+    capabilities = Capabilities(stop=True, quota=False, remote=False)
+
+    def __init__(self, slots: int = DEFAULT_SLOTS) -> None:
+        self.slots = slots
+        self._functions: Mapping[str, Callable[..., object]] = {}
+
+    @asynccontextmanager
+    async def opened(self, site: RunSite) -> AsyncIterator[None]:
+        self._functions = site.functions
+        yield
+
+    async def execute(self, attempt: AttemptSpec) -> Outcome:
+        # The plan gives this executor coroutine functions only.
+        function = cast(Callable[..., Awaitable[object]], self._functions[attempt.task])
+        return await within_timeout(attempt, partial(call_async, function, attempt))

@@ -1,0 +1,35 @@
+"""The `inline` executor: one attempt at a time, in this thread, in topological order. For debuggers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from actorflow.runs.executor import AttemptSpec, Capabilities, Outcome, RunSite
+from actorflow.runs.task_call import call_async, call_sync
+
+
+class InlineExecutor:
+    """Calls the function where the run stands, so that `breakpoint()` works and no child process is made.
+
+    A `def` blocks everything else while it runs: no timeout and no quota can be enforced.
+    """
+
+    name = "inline"
+    slots = 1
+    capabilities = Capabilities(stop=False, quota=False, remote=False)
+
+    def __init__(self) -> None:
+        self._functions: Mapping[str, Callable[..., object]] = {}
+
+    @asynccontextmanager
+    async def opened(self, site: RunSite) -> AsyncIterator[None]:
+        self._functions = site.functions
+        yield
+
+    async def execute(self, attempt: AttemptSpec) -> Outcome:
+        function = self._functions[attempt.task]
+        if inspect.iscoroutinefunction(function):
+            return await call_async(function, attempt)
+        return call_sync(function, attempt)

@@ -1,0 +1,40 @@
+"""The `thread` executor: `def` tasks in threads of this process, for blocking I/O."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio
+from anyio import to_thread
+
+from actorflow.runs.executor import AttemptSpec, Capabilities, Outcome, RunSite
+from actorflow.runs.task_call import call_sync
+
+
+class ThreadExecutor:
+    """Calls the function in a worker thread.
+
+    A thread cannot be stopped: a cancelled attempt is abandoned and what it returns is refused, so `validate` refuses
+    timeouts and quotas here.
+    """
+
+    name = "thread"
+    capabilities = Capabilities(stop=False, quota=False, remote=False)
+
+    def __init__(self, slots: int | None = None) -> None:
+        self.slots = slots if slots is not None else min(32, (os.cpu_count() or 1) + 4)
+        self._functions: Mapping[str, Callable[..., object]] = {}
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    @asynccontextmanager
+    async def opened(self, site: RunSite) -> AsyncIterator[None]:
+        self._functions = site.functions
+        self._limiter = anyio.CapacityLimiter(self.slots)
+        yield
+
+    async def execute(self, attempt: AttemptSpec) -> Outcome:
+        call = partial(call_sync, self._functions[attempt.task], attempt)
+        return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._limiter)

@@ -1,0 +1,220 @@
+"""The runner: one run as one supervision tree, from its first event to its last.
+
+    run RUN_ID
+    |- journal        writes what the coordinator records
+    |- coordinator    carries out what `RunState` decides
+    |  `- one stage a step
+    |     `- one attempt an execution
+    `- workers        the workers of executors that have any
+
+Journal and coordinator are temporary: neither can be replaced by an empty one, so the end of either ends the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+import anyio
+
+from actorflow.actors.actor import Actor
+from actorflow.actors.handler import handler
+from actorflow.actors.monitor import Down
+from actorflow.actors.ref import ActorRef
+from actorflow.actors.system import ActorSystem
+from actorflow.flows.plan import Plan
+from actorflow.runs.control import RunControl
+from actorflow.runs.coordinator import Coordinator
+from actorflow.runs.error_record import error_record
+from actorflow.runs.events import RunFinished, RunStarted
+from actorflow.runs.executor import Cause, ErrorRecord, Executor, RunSite
+from actorflow.runs.journal import Journal
+from actorflow.runs.run_state import Finish, RunState
+from actorflow.runs.states import RunStatus
+from actorflow_supervisors import Crashed, ExitReason, InitFailed, Restart, describe
+from actorflow_supervisors.loop import current_seam
+
+CANCEL_GRACE_S = 10.0
+"""How long a cancelled run's attempts may take to end before they are killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInput:
+    """What the runner is given: the plan, its durable side, and where attempts execute.
+
+    header: the run's first event. functions: the plain functions behind "module:qualname" task names.
+    """
+
+    plan: Plan
+    header: RunStarted
+    journal: Journal
+    executors: Mapping[str, Executor]
+    module: str
+    file: str
+    functions: Mapping[str, Callable[..., object]]
+
+    @property
+    def run_id(self) -> str:
+        return self.header.run_id
+
+
+class JournalWriter(Actor):
+    """Owns the journal's writing for as long as the run lasts."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+
+    @handler
+    async def write(self) -> None:
+        await self.journal.write()
+
+
+class Workers(Actor):
+    """The parent of a run's workers; executors spawn below it."""
+
+    @handler
+    async def spawn(self, factory: Callable[[], Actor], options: Mapping[str, object]) -> ActorRef[Actor]:
+        return await self.context.spawn(factory, **options)  # type: ignore[arg-type]
+
+
+class Run(Actor):
+    """The root of one run. `finished` is called once, however the run ends."""
+
+    def __init__(self, given: RunInput, finished: Callable[[Finish], None], rng: Random) -> None:
+        self.given = given
+        self.finished = finished
+        self.rng = rng
+        self.coordinator: ActorRef[Coordinator] | None = None
+
+    @handler
+    async def begin(self) -> None:
+        """Build the tree and set the coordinator going."""
+        given = self.given
+        writer = await self.context.spawn(
+            partial(JournalWriter, given.journal), name="journal", restart=Restart.temporary
+        )
+        self.context.monitor(writer)
+        await writer.tell(JournalWriter.write)
+        slots = {name: executor.slots for name, executor in given.executors.items()}
+        state = RunState(given.plan, given.run_id, slots=slots, rng=self.rng)
+        factory = partial(Coordinator, state, given.journal, given.executors, self.finished)
+        self.coordinator = await self.context.spawn(factory, name="coordinator", restart=Restart.temporary)
+        self.context.monitor(self.coordinator)
+        await self.coordinator.tell(Coordinator.begin)
+
+    @handler
+    async def cancel(self, reason: str) -> None:
+        if self.coordinator is not None:
+            await self.coordinator.tell(Coordinator.cancel, reason)
+
+    async def down(self, down: Down) -> None:
+        """Journal or coordinator is gone before the run was over."""
+        self.finished(Finish(RunStatus.failed, Cause.lost, None, broken(down.reason)))
+
+
+def broken(reason: ExitReason) -> ErrorRecord:
+    """What a run says that ended because a part of actorflow did."""
+    match reason:
+        case Crashed(error) | InitFailed(error):
+            return error_record(error)
+        case _:
+            return ErrorRecord(type="actorflow:RunBroken", message=describe(reason))
+
+
+async def run_plan(given: RunInput, *, control: RunControl | None = None, rng: Random | None = None) -> Finish:
+    """Run a plan to its end; everything of it is gone, and all of it on disk, when this returns.
+
+    Cancelling the caller cancels the run, waits for it within its grace, and goes on as cancelled.
+    """
+    given.journal.append(given.header)
+    runner = _Runner(given)
+    async with ActorSystem() as system:
+        await runner.run(system, control or RunControl(), rng or Random())
+    finish = runner.finish
+    assert finish is not None
+    return finish
+
+
+class _Runner:
+    """The thread of control around the tree: opens what the run needs, waits for its end, closes in order."""
+
+    def __init__(self, given: RunInput) -> None:
+        self.given = given
+        self.finish: Finish | None = None
+        self._over = anyio.Event()
+        self._killed = anyio.Event()
+        self._run: ActorRef[Run] | None = None
+
+    async def run(self, system: ActorSystem, control: RunControl, rng: Random) -> None:
+        run = await system.spawn(
+            partial(Run, self.given, self._finished, rng), name=self.given.run_id, restart=Restart.temporary
+        )
+        workers = await system.spawn(Workers, name=f"{self.given.run_id}/workers")
+        site = RunSite(
+            run_id=self.given.run_id,
+            module=self.given.module,
+            file=self.given.file,
+            functions=self.given.functions,
+            spawn=partial(_spawn_worker, workers),
+        )
+        self._run = run
+        try:
+            async with AsyncExitStack() as stack:
+                for executor in self.given.executors.values():
+                    await stack.enter_async_context(executor.opened(site))
+                await self._live(run, control)
+        finally:
+            self._record_end()
+            await self.given.journal.close()
+
+    async def _live(self, run: ActorRef[Run], control: RunControl) -> None:
+        if control.reason is not None:
+            self._finished(Finish(RunStatus.cancelled, Cause.cancelled, None, None))
+            return
+        await run.tell(Run.begin)
+        control.attach(self, current_seam().call_from_anywhere)
+        try:
+            await self._wait(control)
+        finally:
+            control.detach()
+
+    async def _wait(self, control: RunControl) -> None:
+        try:
+            await self._over.wait()
+        except anyio.get_cancelled_exc_class():
+            control.cancel("the program around the run was cancelled")
+            with anyio.move_on_after(2 * CANCEL_GRACE_S, shield=True):
+                await self._over.wait()
+            raise
+
+    def cancel_run(self, reason: str) -> None:
+        if self._run is not None:
+            self._run.try_tell(Run.cancel, reason)
+
+    def kill_run(self) -> None:
+        self._finished(Finish(RunStatus.cancelled, Cause.cancelled, None, None))
+
+    def _finished(self, finish: Finish) -> None:
+        if self.finish is None:
+            self.finish = finish
+            self._over.set()
+
+    def _record_end(self) -> None:
+        finish = self.finish or Finish(RunStatus.cancelled, Cause.cancelled, None, None)
+        self.finish = finish
+        self.given.journal.append(
+            RunFinished(
+                run_id=self.given.run_id,
+                status=finish.status,
+                cause=finish.cause,
+                result=finish.result,
+                error=finish.error,
+            )
+        )
+
+
+async def _spawn_worker(workers: ActorRef[Workers], factory: Callable[[], Actor], **options: object) -> ActorRef[Actor]:
+    return await workers.ask(Workers.spawn, factory, options)

@@ -1,0 +1,5 @@
+"""Public door: one connection interface, in-process, between processes and over sockets."""
+
+from __future__ import annotations
+
+from actorflow_transports import *  # noqa: F403 - the leaf's own public list
