@@ -1,6 +1,6 @@
 """Floor 0: keeps children alive. Knows no messages and no pipelines.
 
-The values and tables load at once; the shells, which need a loop, when they are first asked for.
+A name is loaded when it is first asked for: whoever wants a `Backoff` does not pay for a loop.
 """
 
 from __future__ import annotations
@@ -8,55 +8,115 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from actorflow_supervisors.backoff import Backoff as Backoff
-from actorflow_supervisors.child_spec import AutoShutdown as AutoShutdown
-from actorflow_supervisors.child_spec import ChildSpec as ChildSpec
-from actorflow_supervisors.errors import ChildDidNotStop as ChildDidNotStop
-from actorflow_supervisors.errors import ChildExists as ChildExists
-from actorflow_supervisors.errors import ChildStartFailed as ChildStartFailed
-from actorflow_supervisors.errors import ChildStillRunning as ChildStillRunning
-from actorflow_supervisors.errors import IntensityExceeded as IntensityExceeded
-from actorflow_supervisors.errors import InvalidChildSpec as InvalidChildSpec
-from actorflow_supervisors.errors import MaxChildren as MaxChildren
-from actorflow_supervisors.errors import NoSuchChild as NoSuchChild
-from actorflow_supervisors.errors import SupervisorError as SupervisorError
-from actorflow_supervisors.errors import SupervisorNotRunning as SupervisorNotRunning
-from actorflow_supervisors.events import ChildAbandoned as ChildAbandoned
-from actorflow_supervisors.events import ChildEnded as ChildEnded
-from actorflow_supervisors.events import ChildStarted as ChildStarted
-from actorflow_supervisors.events import IntensityReached as IntensityReached
-from actorflow_supervisors.events import RestartScheduled as RestartScheduled
-from actorflow_supervisors.events import SupervisorEvent as SupervisorEvent
-from actorflow_supervisors.events import SupervisorStarted as SupervisorStarted
-from actorflow_supervisors.events import SupervisorStopped as SupervisorStopped
-from actorflow_supervisors.events import SupervisorStopping as SupervisorStopping
-from actorflow_supervisors.exit_reason import Crashed as Crashed
-from actorflow_supervisors.exit_reason import ExitReason as ExitReason
-from actorflow_supervisors.exit_reason import InitFailed as InitFailed
-from actorflow_supervisors.exit_reason import Killed as Killed
-from actorflow_supervisors.exit_reason import NodeDown as NodeDown
-from actorflow_supervisors.exit_reason import NoProc as NoProc
-from actorflow_supervisors.exit_reason import Normal as Normal
-from actorflow_supervisors.exit_reason import Shutdown as Shutdown
-from actorflow_supervisors.exit_reason import describe as describe
-from actorflow_supervisors.exit_reason import is_abnormal as is_abnormal
-from actorflow_supervisors.intensity import RestartIntensity as RestartIntensity
-from actorflow_supervisors.policy import Restart as Restart
-from actorflow_supervisors.policy import should_restart as should_restart
-from actorflow_supervisors.strategy import Strategy as Strategy
-from actorflow_supervisors.strategy import restart_group as restart_group
-from actorflow_supervisors.tree import ChildKind as ChildKind
-from actorflow_supervisors.tree import ChildState as ChildState
-from actorflow_supervisors.tree import ChildTree as ChildTree
-
 if TYPE_CHECKING:
+    from actorflow_supervisors.backoff import Backoff as Backoff
+    from actorflow_supervisors.child_spec import AutoShutdown as AutoShutdown
+    from actorflow_supervisors.child_spec import ChildSpec as ChildSpec
     from actorflow_supervisors.dynamic import DynamicSupervisor as DynamicSupervisor
+    from actorflow_supervisors.errors import ChildDidNotStop as ChildDidNotStop
+    from actorflow_supervisors.errors import ChildExists as ChildExists
+    from actorflow_supervisors.errors import ChildStartFailed as ChildStartFailed
+    from actorflow_supervisors.errors import ChildStillRunning as ChildStillRunning
+    from actorflow_supervisors.errors import IntensityExceeded as IntensityExceeded
+    from actorflow_supervisors.errors import InvalidChildSpec as InvalidChildSpec
+    from actorflow_supervisors.errors import MaxChildren as MaxChildren
+    from actorflow_supervisors.errors import NoSuchChild as NoSuchChild
+    from actorflow_supervisors.errors import SupervisorError as SupervisorError
+    from actorflow_supervisors.errors import SupervisorNotRunning as SupervisorNotRunning
+    from actorflow_supervisors.events import ChildAbandoned as ChildAbandoned
+    from actorflow_supervisors.events import ChildEnded as ChildEnded
+    from actorflow_supervisors.events import ChildStarted as ChildStarted
+    from actorflow_supervisors.events import IntensityReached as IntensityReached
+    from actorflow_supervisors.events import RestartScheduled as RestartScheduled
+    from actorflow_supervisors.events import SupervisorEvent as SupervisorEvent
+    from actorflow_supervisors.events import SupervisorStarted as SupervisorStarted
+    from actorflow_supervisors.events import SupervisorStopped as SupervisorStopped
+    from actorflow_supervisors.events import SupervisorStopping as SupervisorStopping
+    from actorflow_supervisors.exit_reason import Crashed as Crashed
+    from actorflow_supervisors.exit_reason import ExitReason as ExitReason
+    from actorflow_supervisors.exit_reason import InitFailed as InitFailed
+    from actorflow_supervisors.exit_reason import Killed as Killed
+    from actorflow_supervisors.exit_reason import NodeDown as NodeDown
+    from actorflow_supervisors.exit_reason import NoProc as NoProc
+    from actorflow_supervisors.exit_reason import Normal as Normal
+    from actorflow_supervisors.exit_reason import Shutdown as Shutdown
+    from actorflow_supervisors.exit_reason import describe as describe
+    from actorflow_supervisors.exit_reason import is_abnormal as is_abnormal
+    from actorflow_supervisors.intensity import RestartIntensity as RestartIntensity
+    from actorflow_supervisors.policy import Restart as Restart
+    from actorflow_supervisors.policy import should_restart as should_restart
+    from actorflow_supervisors.strategy import Strategy as Strategy
+    from actorflow_supervisors.strategy import restart_group as restart_group
     from actorflow_supervisors.supervisor import Supervisor as Supervisor
-
+    from actorflow_supervisors.tree import ChildKind as ChildKind
+    from actorflow_supervisors.tree import ChildState as ChildState
+    from actorflow_supervisors.tree import ChildTree as ChildTree
 else:
-    _SHELLS = {"DynamicSupervisor": "dynamic", "Supervisor": "supervisor"}
+    _MODULES = {
+        "backoff": ("Backoff",),
+        "child_spec": (
+            "AutoShutdown",
+            "ChildSpec",
+        ),
+        "dynamic": ("DynamicSupervisor",),
+        "errors": (
+            "ChildDidNotStop",
+            "ChildExists",
+            "ChildStartFailed",
+            "ChildStillRunning",
+            "IntensityExceeded",
+            "InvalidChildSpec",
+            "MaxChildren",
+            "NoSuchChild",
+            "SupervisorError",
+            "SupervisorNotRunning",
+        ),
+        "events": (
+            "ChildAbandoned",
+            "ChildEnded",
+            "ChildStarted",
+            "IntensityReached",
+            "RestartScheduled",
+            "SupervisorEvent",
+            "SupervisorStarted",
+            "SupervisorStopped",
+            "SupervisorStopping",
+        ),
+        "exit_reason": (
+            "Crashed",
+            "ExitReason",
+            "InitFailed",
+            "Killed",
+            "NoProc",
+            "NodeDown",
+            "Normal",
+            "Shutdown",
+            "describe",
+            "is_abnormal",
+        ),
+        "intensity": ("RestartIntensity",),
+        "policy": (
+            "Restart",
+            "should_restart",
+        ),
+        "strategy": (
+            "Strategy",
+            "restart_group",
+        ),
+        "supervisor": ("Supervisor",),
+        "tree": (
+            "ChildKind",
+            "ChildState",
+            "ChildTree",
+        ),
+    }
+    _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
     def __getattr__(name: str) -> object:
-        if name not in _SHELLS:
+        if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_SHELLS[name]}"), name)
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted(_HOMES)
