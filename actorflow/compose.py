@@ -171,6 +171,9 @@ def _header(plan: Plan, settings: RunSettings, run_id: str) -> RunStarted:
             mapped=planned.step.mapped,
             upstream=planned.upstream,
             depth=planned.depth,
+            attempts=planned.step.retry.attempts,
+            timeout_s=planned.step.timeout_s,
+            memory_bytes=planned.step.memory_bytes,
         )
         for planned in plan.steps
     )

@@ -16,6 +16,7 @@ FLOORS = {
     "actorflow_supervisors": 0,
     "actorflow_transports": 0,
     "actorflow.version": 0,
+    "actorflow.hot_value": 0,
     "actorflow.actors": 1,
     "actorflow.flows": 2,
     "actorflow.runs": 3,

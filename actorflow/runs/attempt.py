@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.handler import handler
+from actorflow.hot_value import hot_value
 from actorflow.runs.executor import AttemptSpec, Executor, Outcome
 from actorflow.runs.journal import Journal
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Report:
     """How an attempt ended. started_at: epoch seconds."""
 

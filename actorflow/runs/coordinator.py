@@ -88,7 +88,9 @@ class Coordinator(Actor):
     def _stage(self, step: str, executor: str) -> ActorRef[Stage]:
         stage = self.stages.get(step)
         if stage is None:
-            report = partial(self.context.ref.tell, Coordinator.report)
-            factory = partial(Stage, self.executors[executor], self.journal, report)
+            factory = partial(Stage, self.executors[executor], self.journal, self._hear)
             stage = self.stages[step] = self.context.spawn_nowait(factory, name=step)
         return stage
+
+    async def _hear(self, report: Report) -> None:
+        await self.context.ref.tell(Coordinator.report, report)

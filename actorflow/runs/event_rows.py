@@ -57,9 +57,7 @@ def _no_extension(code: int, _: bytes) -> object:
 
 def _run_started(ts: float, event: RunStarted) -> list[object]:
     params = {name: [param.value.data(name), param.source] for name, param in event.params.items()}
-    tasks = [
-        [task.name, task.task, task.executor, task.mapped, list(task.upstream), task.depth] for task in event.tasks
-    ]
+    tasks = [_from_task(task) for task in event.tasks]
     head: list[object] = [
         ts,
         1,
@@ -158,8 +156,34 @@ def _to_run_started(*fields: Any) -> RunStarted:
     )
 
 
-def _to_task(name: str, task: str, executor: str, mapped: str | None, upstream: list[str], depth: int) -> RecordedTask:
-    return RecordedTask(name=name, task=task, executor=executor, mapped=mapped, upstream=tuple(upstream), depth=depth)
+def _from_task(task: RecordedTask) -> list[object]:
+    place = [task.name, task.task, task.executor, task.mapped, list(task.upstream), task.depth]
+    return [*place, task.attempts, task.timeout_s, task.memory_bytes]
+
+
+def _to_task(
+    name: str,
+    task: str,
+    executor: str,
+    mapped: str | None,
+    upstream: list[str],
+    depth: int,
+    attempts: int = 1,
+    timeout_s: float | None = None,
+    memory_bytes: int | None = None,
+    *_: object,
+) -> RecordedTask:
+    return RecordedTask(
+        name=name,
+        task=task,
+        executor=executor,
+        mapped=mapped,
+        upstream=tuple(upstream),
+        depth=depth,
+        attempts=attempts,
+        timeout_s=timeout_s,
+        memory_bytes=memory_bytes,
+    )
 
 
 def _to_attempt_finished(*fields: Any) -> AttemptFinished:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, cast
 
+from actorflow.hot_value import hot_value, hot_value_by_name
 from actorflow.runs.executor import AttemptState, Cause, ErrorRecord
 from actorflow.runs.plain_json import plain, plain_value
 from actorflow.runs.states import RunStatus, TaskState
@@ -37,7 +38,11 @@ class RecordedParam:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTask:
-    """A step of the plan. task: "module:qualname". mapped: the parameter that is mapped over. depth: from a source."""
+    """A step of the plan.
+
+    task: "module:qualname". mapped: the parameter that is mapped over. depth: from a source. attempts: at most, after
+    errors. timeout_s, memory_bytes: of one attempt, None without limit.
+    """
 
     name: str
     task: str
@@ -45,6 +50,9 @@ class RecordedTask:
     mapped: str | None = None
     upstream: tuple[str, ...] = ()
     depth: int = 0
+    attempts: int = 1
+    timeout_s: float | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +80,7 @@ class TaskReady:
     width: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class AttemptStarted:
     """Attempt `attempt` (from 1) of a task instance was handed to its executor."""
 
@@ -82,7 +90,7 @@ class AttemptStarted:
     executor: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value_by_name
 class AttemptFinished:
     """An attempt ended. started: epoch seconds. value: what it returned. retry_in_s: set when not `final`."""
 
@@ -101,7 +109,7 @@ class AttemptFinished:
     retry_in_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class TaskFinished:
     """An instance ended without an attempt. map_index: None for the whole step, whatever its width."""
 
@@ -155,7 +163,7 @@ def to_json(record: Record) -> dict[str, object]:
     """`record` in plain JSON values: `v`, `seq`, `ts`, `type`, then the fields of its event."""
     seq, ts, event = record
     head: dict[str, object] = {"v": JSON_VERSION, "seq": seq, "ts": ts, "type": EVENT_NAMES[type(event)]}
-    for name in type(event).__slots__:
+    for name in type(event).__annotations__:
         head[name] = _plain(getattr(event, name))
     return head
 

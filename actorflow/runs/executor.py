@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from actorflow.hot_value import hot_value_by_name
 from actorflow.runs.values import Value
 
 
@@ -60,7 +61,7 @@ class ErrorRecord:
     frames: tuple[Frame, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value_by_name
 class AttemptSpec:
     """One execution of one task instance, serialisable: names and values only.
 
@@ -82,7 +83,7 @@ class AttemptSpec:
         return self.step if self.map_index is None else f"{self.step}[{self.map_index}]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@hot_value_by_name
 class Outcome:
     """How an attempt ended. value: set exactly when it succeeded. worker: where it ran, "" in this process."""
 

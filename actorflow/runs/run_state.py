@@ -20,6 +20,7 @@ from typing import assert_never, cast
 
 from actorflow.flows.graph import Const, DictOf, Input, ListOf, Output, Param
 from actorflow.flows.plan import Plan
+from actorflow.hot_value import hot_value
 from actorflow.runs.events import AttemptFinished, AttemptStarted, Event, RunCancelling, TaskFinished, TaskReady
 from actorflow.runs.executor import AttemptSpec, AttemptState, Cause, ErrorRecord, Outcome
 from actorflow.runs.retry import next_attempt_in_s
@@ -29,14 +30,14 @@ from actorflow.runs.triggers import Verdict, count, judge
 from actorflow.runs.values import Value
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Record:
     """Write `event` into the journal."""
 
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class StartAttempt:
     """Start this attempt; its start is recorded by an earlier instruction of the same answer."""
 
