@@ -105,7 +105,8 @@ class Build:
             self.steps[position] = replace(step, after=tuple(dict.fromkeys(names)))
 
     def _note(self, function: TaskFunction, settings: Settings, faults: Iterable[Fault]) -> None:
-        self.faults += [*function.faults, *settings.faults, *faults]
+        misshapen = any(fault.code is Code.bad_function for fault in function.faults)
+        self.faults += [*function.faults, *settings.faults, *([] if misshapen else faults)]
 
     def _inputs(
         self, function: TaskFunction, given: Mapping[str, object], location: Location

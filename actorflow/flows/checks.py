@@ -20,6 +20,8 @@ def structure_faults(steps: Sequence[Step]) -> list[Fault]:
 
 def in_topological_order(steps: Sequence[Step]) -> tuple[Step, ...]:
     """Each step after all its upstreams, else in the order given; those on or below a cycle are left out."""
+    if _is_ordered(steps):
+        return tuple(steps)
     position = {step.name: index for index, step in enumerate(steps)}
     waits = {step.name: {name for name in step.upstream() if name in position} for step in steps}
     below: dict[str, list[str]] = {}
@@ -39,10 +41,23 @@ def in_topological_order(steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(ordered)
 
 
+def _is_ordered(steps: Sequence[Step]) -> bool:
+    """True where the order given is one already, as a dag function without `after=["name"]` writes it."""
+    seen: set[str] = set()
+    for step in steps:
+        if step.name in seen or not seen.issuperset(step.upstream()):
+            return False
+        seen.add(step.name)
+    return True
+
+
 def find_cycle(steps: Sequence[Step]) -> list[str]:
     """The names along one cycle, each waiting for the next and the last for the first; [] where there is none."""
-    ordered = {step.name for step in in_topological_order(steps)}
-    stuck: Mapping[str, Step] = {step.name: step for step in steps if step.name not in ordered}
+    in_order = in_topological_order(steps)
+    if len(in_order) == len(steps):
+        return []
+    ordered = {step.name for step in in_order}
+    stuck = {step.name: step for step in steps if step.name not in ordered}
     path: dict[str, None] = {}
     name = next(iter(stuck), None)
     # Whatever is stuck waits for something stuck, so following that must come back to where it was.

@@ -136,36 +136,45 @@ def dag(fn: Callable[P, R] | None = None, /, *, name: str | None = None) -> Dag[
 
 
 def _trace(dag: Dag[..., object]) -> Traced:
-    function = dag._function
-    build = Build()
+    function, build = dag._function, Build()
     params = tuple(_param(function, name, parameter) for name, parameter in function.parameters.items())
-    faults = [*_shape_faults(function), *_param_faults(function, params)]
-    result: object = None
-    error: BaseException | None = None
-    if not faults:
-        try:
-            with build.active():
-                result = dag.fn(**{param.name: _proxy(function, param, build) for param in params})
-        except FlowFaults as exc:
-            faults += exc.faults
-            error = exc
-        except Exception as exc:  # noqa: BLE001 - whatever the user's function raises is a fault of the file
-            faults.append(_failure(function, exc))
-            error = exc
+    shape_faults = _shape_faults(function)
+    returned, raised, error = (Const(None), (), None) if shape_faults else _call(dag, params, build)
     build.link_afters()
-    returned: Input = Const(None)
-    if error is None and not faults:
-        returned = build.as_input(result, function.location, f"in what dag `{dag.name}` returns")
-        taker = f"dag `{dag.name}` returns `{annotation_name(function.output)}`"
-        build.check(result, function.output, function.location, taker, function.return_place())
-    faults += [*build.faults, *_structure_faults(build, complete=error is None)]
-    steps = in_topological_order(build.steps)
-    graph = None
-    if not faults:
-        graph = Graph(
-            name=dag.name, module=dag.module, location=dag.location, params=params, steps=steps, result=returned
-        )
-    return Traced(params, tuple(build.steps), tuple(faults), MappingProxyType(build.functions), graph, error)
+    faults = (
+        *shape_faults,
+        *_param_faults(function, params),
+        *build.faults,
+        *raised,
+        *_structure_faults(build, complete=error is None),
+    )
+    graph = Graph(
+        name=dag.name,
+        module=dag.module,
+        location=dag.location,
+        params=params,
+        steps=in_topological_order(build.steps),
+        result=returned,
+    )
+    functions = MappingProxyType(build.functions)
+    return Traced(params, tuple(build.steps), faults, functions, None if faults else graph, error)
+
+
+def _call(
+    dag: Dag[..., object], params: tuple[GraphParam, ...], build: Build
+) -> tuple[Input, tuple[Fault, ...], BaseException | None]:
+    """Run the dag function with proxies for its parameters: what it returned, else its faults and what it raised."""
+    function = dag._function
+    try:
+        with build.active():
+            result = dag.fn(**{param.name: _proxy(function, param, build) for param in params})
+    except FlowFaults as exc:
+        return Const(None), exc.faults, exc
+    except Exception as exc:  # noqa: BLE001 - whatever the user's function raises is a fault of the file
+        return Const(None), (_failure(function, exc),), exc
+    taker = f"dag `{dag.name}` returns `{annotation_name(function.output)}`"
+    build.check(result, function.output, function.location, taker, function.return_place())
+    return build.as_input(result, function.location, f"in what dag `{dag.name}` returns"), (), None
 
 
 def _structure_faults(build: Build, *, complete: bool) -> list[Fault]:
@@ -229,5 +238,7 @@ def _failure(function: TaskFunction, exc: BaseException) -> Fault:
     frames = user_frames(exc)
     message = f"dag `{function.name}` raised {type(exc).__name__} while its graph was built: {exc}"
     help = "no task runs while the graph is built; what needs their values belongs into a task"
+    if Unresolved.__name__ in str(exc):
+        help = "an output or a parameter (`Unresolved`) has no value yet; pass it to a task that does this"
     related = tuple(Related(place, source) for place, source in frames[:-1])
     return Fault(Code.dag_function_failed, message, frames[-1][0] if frames else function.location, help, related)

@@ -95,14 +95,14 @@ def graph_hash(graph: Graph) -> str:
 
 def plain_json(value: object) -> object:
     """The value as a person reads it in JSON; what JSON does not have becomes text."""
+    if isinstance(value, Enum):
+        return plain_json(value.value)
     if value is None or isinstance(value, bool | int | float | str):
-        return value.value if isinstance(value, Enum) else value
+        return value
     if isinstance(value, Mapping):
         return {str(key): plain_json(item) for key, item in cast("Mapping[object, object]", value).items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain_json(item) for item in cast("list[object]", value)]
-    if isinstance(value, Enum):
-        return plain_json(value.value)
     if is_model(type(value)):
         return cast("Any", value).model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

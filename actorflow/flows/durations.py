@@ -7,6 +7,8 @@ import re
 from datetime import timedelta
 from typing import TypeAlias
 
+from actorflow.flows.misread import Misread
+
 Duration: TypeAlias = str | int | float | timedelta
 
 UNITS_S = {
@@ -26,7 +28,7 @@ def seconds(duration: Duration) -> float:
     """The seconds of `duration`, finite and >= 0.
 
     A string is one or more whole or decimal numbers with a unit (w d h m s ms us), the larger unit first, each once.
-    Raises ValueError that says what would be right.
+    Raises Misread, a ValueError that says what would be right.
     """
     if isinstance(duration, timedelta):
         return _checked(duration.total_seconds(), duration)
@@ -39,10 +41,14 @@ def format_duration(duration_s: float) -> str:
     """`duration_s` in the way a person writes it, such as `1h30m`; `seconds` reads it back to the microsecond."""
     left_us = round(duration_s * 1e6)
     parts: list[str] = []
-    for unit, unit_s in UNITS_S.items():
-        count, left_us = divmod(left_us, round(unit_s * 1e6))
+    for unit in ("w", "d", "h", "m"):
+        count, left_us = divmod(left_us, round(UNITS_S[unit] * 1e6))
         if count:
             parts.append(f"{count}{unit}")
+    if left_us >= 1_000_000:
+        parts.append(f"{left_us / 1e6:.6f}".rstrip("0").rstrip(".") + "s")
+    elif left_us:
+        parts.append(f"{left_us}us" if left_us % 1000 else f"{left_us // 1000}ms")
     return "".join(parts) or "0s"
 
 
@@ -50,11 +56,11 @@ def _parsed(text: str) -> float:
     compact = text.replace(" ", "")
     parts = _PART.findall(compact)
     if not parts or "".join(number + unit for number, unit in parts) != compact:
-        unit = "; a number in quotes needs a unit" if re.fullmatch(r"\d+(\.\d+)?", compact) else ""
-        raise ValueError(f"{text!r} is no duration{unit}; {_HOW}")
+        trouble = "has no unit" if re.fullmatch(r"\d+(\.\d+)?", compact) else "is no duration"
+        raise Misread(f"{text!r} {trouble}", _HOW)
     order = [list(UNITS_S).index(unit) for _, unit in parts]
     if order != sorted(set(order)):
-        raise ValueError(f"{text!r} is no duration: each unit once, the larger first; {_HOW}")
+        raise Misread(f"{text!r} is no duration: each unit once, the larger first", _HOW)
     return math.fsum(float(number) * UNITS_S[unit] for number, unit in parts)
 
 
@@ -68,5 +74,5 @@ def _number(value: object) -> float:
 
 def _checked(value_s: float, given: object) -> float:
     if not math.isfinite(value_s) or value_s < 0:
-        raise ValueError(f"a duration cannot be {given!r}: it must be a finite number of seconds, not negative; {_HOW}")
+        raise Misread(f"a duration is a finite number of seconds, not negative, unlike {given!r}", _HOW)
     return value_s

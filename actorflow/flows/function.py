@@ -164,7 +164,8 @@ def _output_faults(function: TaskFunction) -> list[Fault]:
     refused = not_encodable(function.output)
     if refused is None:
         return []
-    shown = annotation_name(function.output)
+    whole = annotation_name(function.output)
+    shown = refused.type_name if refused.path == whole else whole
     inside = "" if refused.type_name == shown else f" (`{refused.path}` is a `{refused.type_name}`)"
     message = f"task `{function.name}` returns `{shown}`{inside}, which cannot be written to the journal or sent"
     return [Fault(Code.bad_output_type, message, function.return_place(), refused.help)]

@@ -70,6 +70,9 @@ def _parts(value: object) -> Iterator[object]:
             yield value.__dict__.get(field.name) if hasattr(value, "__dict__") else getattr(value, field.name, None)
 
 
+_INSIDE = "inside it "
+
+
 @dataclass(frozen=True, slots=True)
 class Mismatch:
     """shown: the type that came, in words. label: where it came from. place: where that is annotated, if anywhere."""
@@ -117,7 +120,10 @@ def _container_mismatch_of(value: Container, wanted: object) -> Mismatch | None:
     else:
         element = element_type(wanted)
         parts = [(item, Any if element is NOT_ITERABLE else element) for item in value]
-    return next((found for item, part in parts if (found := mismatch(item, part)) is not None), None)
+    found = next((found for item, part in parts if (found := mismatch(item, part)) is not None), None)
+    if found is None or not found.label or found.label.startswith(_INSIDE):
+        return found
+    return dataclasses.replace(found, label=_INSIDE + found.label)
 
 
 def _holds_unresolved(value: object) -> bool:

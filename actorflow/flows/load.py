@@ -18,7 +18,7 @@ from actorflow.flows.faults import Code, Fault, FlowFaults, Related, did_you_mea
 from actorflow.flows.function import function_at
 from actorflow.flows.graph import Location
 from actorflow.flows.places import is_users, shown_file, user_frames
-from actorflow.flows.plan import KNOWN_EXECUTORS, ExecutorTraits, graph_faults
+from actorflow.flows.plan import KNOWN_EXECUTORS, ExecutorTraits, executor_faults
 from actorflow.flows.task import Task
 
 
@@ -39,7 +39,7 @@ def load_dag(target: str, *, executors: Mapping[str, ExecutorTraits] = KNOWN_EXE
     module = load_module(path)
     dag = _chosen(module, name, path)
     faults = [fault for task in tasks_of(module) for fault in task.faults]
-    faults += [*dag.traced.faults, *graph_faults(dag.traced.steps, executors=executors)]
+    faults += [*dag.traced.faults, *executor_faults(dag.traced.steps, executors=executors)]
     if faults:
         raise FlowFaults(faults) from dag.traced.error
     return dag
@@ -68,7 +68,7 @@ def load_module(path: str | os.PathLike[str]) -> ModuleType:
     with _undone_on_failure(where.folder):
         try:
             module = importlib.import_module(where.name)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, FlowFaults):
             raise
         except BaseException as exc:  # sys.exit at import is a fault of the file too
             raise FlowFaults([_import_fault(exc, file)]) from exc
@@ -108,7 +108,7 @@ def resolve_function(task_ref: str, *, module: str = "", file: str = "") -> Call
         _put_first_on_path(import_folder(module, file) if module else canonical_name(file).folder)
     try:
         found = function_at(importlib.import_module(name), qualname)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, FlowFaults):
         raise
     except BaseException as exc:  # as in load_module
         raise FlowFaults([_import_fault(exc, file or name)]) from exc
@@ -194,11 +194,11 @@ def _nearby(file: str) -> str:
 
 def _refuse_clash(where: ModuleName, file: str) -> None:
     top = where.name.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        raise FlowFaults([_clash(top, file, "a module of the standard library")])
     loaded = sys.modules.get(where.name)
     if loaded is not None:
         raise FlowFaults([_clash(where.name, file, _described(loaded))])
-    if top in sys.stdlib_module_names:
-        raise FlowFaults([_clash(top, file, "the standard library")])
     others = [entry for entry in sys.path if os.path.abspath(entry) != where.folder]
     spec = PathFinder.find_spec(top, others)
     if spec is not None and spec.origin is not None and not _same_file(spec.origin, _top_file(where, file)):

@@ -96,9 +96,8 @@ def _are_texts(given: object) -> TypeGuard[Sequence[str]]:
 
 def _ill_typed(spec: ParamSpec, value: object, why: str, source: str, location: Location | None) -> Fault:
     shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
-    message = (
-        f"parameter `{spec.name}` takes `{annotation_name(spec.annotation)}`, and {shown} (given by {source}) is none"
-    )
+    wanted = annotation_name(spec.annotation)
+    message = f"parameter `{spec.name}` takes `{wanted}`, not {shown} (given by {source})"
     return Fault(Code.bad_parameter, message, location, why)
 
 

@@ -9,6 +9,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable
+from functools import lru_cache
 from types import CodeType, FrameType
 
 from actorflow.flows.graph import Location
@@ -24,6 +25,7 @@ def is_ours(file: str) -> bool:
     return file.startswith(_OURS)
 
 
+@lru_cache(maxsize=1024)
 def is_users(file: str) -> bool:
     """True for a file that is neither ours, nor the standard library's, nor an installed package's."""
     return not (is_ours(file) or file.startswith(("<frozen ", *_LIBRARIES)))
@@ -85,6 +87,7 @@ def user_frames(exc: BaseException) -> list[tuple[Location, str]]:
 
 def source_line(location: Location) -> str:
     """The text at `location`, without the spaces around it; "" where the file cannot be read."""
+    linecache.checkcache(location.file)
     return linecache.getline(location.file, location.line).strip()
 
 
@@ -111,6 +114,7 @@ def _definition(fn: Callable[..., object]) -> ast.FunctionDef | ast.AsyncFunctio
     code = _code(fn)
     if code is None:
         return None
+    linecache.checkcache(code.co_filename)
     try:
         tree = ast.parse("".join(linecache.getlines(code.co_filename)))
     except (SyntaxError, ValueError):

@@ -98,14 +98,24 @@ def graph_faults(
     executors: Mapping[str, ExecutorTraits] = KNOWN_EXECUTORS,
 ) -> list[Fault]:
     """Everything that is wrong with the steps, whatever the parameters: structure, executors, limits."""
-    faults = structure_faults(steps)
+    return list(in_order([*structure_faults(steps), *executor_faults(steps, executor=executor, executors=executors)]))
+
+
+def executor_faults(
+    steps: Sequence[Step],
+    *,
+    executor: str | None = None,
+    executors: Mapping[str, ExecutorTraits] = KNOWN_EXECUTORS,
+) -> list[Fault]:
+    """What is wrong with where the steps are to run: unknown executors, bodies and limits they cannot serve."""
+    faults: list[Fault] = []
     if executor is not None and executor not in executors:
         help = did_you_mean(executor, executors)
         faults.append(Fault(Code.unknown_executor, f"there is no executor `{executor}`", None, help))
         executor = None
     for step in steps:
-        faults += _executor_faults(step, executor, executors)
-    return list(in_order(faults))
+        faults += _step_faults(step, executor, executors)
+    return faults
 
 
 def executor_of(step: Step, executor: str | None, executors: Mapping[str, ExecutorTraits] = KNOWN_EXECUTORS) -> str:
@@ -131,7 +141,7 @@ def executor_of(step: Step, executor: str | None, executors: Mapping[str, Execut
     return _DEFAULTS[step.kind]
 
 
-def _executor_faults(step: Step, executor: str | None, executors: Mapping[str, ExecutorTraits]) -> list[Fault]:
+def _step_faults(step: Step, executor: str | None, executors: Mapping[str, ExecutorTraits]) -> list[Fault]:
     name = executor_of(step, executor, executors)
     if name not in executors:
         message = f"step `{step.name}` names the executor `{name}`, which there is not"

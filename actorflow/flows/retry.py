@@ -9,6 +9,7 @@ from typing import Literal, cast
 from actorflow.flows.durations import Duration, seconds
 from actorflow.flows.graph import RetryPolicy
 from actorflow.flows.hints import is_class
+from actorflow.flows.misread import Misread
 from actorflow_supervisors import Backoff
 
 _SHAPES = ("exponential", "linear", "fixed")
@@ -59,8 +60,8 @@ def _is_share(value: object) -> bool:
 def _seconds(field: str, duration: Duration) -> float:
     try:
         return seconds(duration)
-    except ValueError as exc:
-        raise ValueError(f"{field}: {exc}") from exc
+    except Misread as exc:
+        raise Misread(f"{field}: {exc.why}", exc.help) from exc
 
 
 def _class_names(classes: object) -> tuple[str, ...] | None:

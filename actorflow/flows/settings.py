@@ -10,6 +10,7 @@ from typing import TypedDict, cast
 from actorflow.flows.durations import Duration, seconds
 from actorflow.flows.faults import Code, Fault, did_you_mean
 from actorflow.flows.graph import Location, RetryPolicy, TriggerRule
+from actorflow.flows.misread import Misread
 from actorflow.flows.retry import Retry
 from actorflow.flows.sizes import Size, size_bytes
 
@@ -58,9 +59,8 @@ def changed(settings: Settings, options: Options, *, owner: str, location: Locat
         try:
             found |= _READERS[option](value)
         except ValueError as exc:
-            message = f"`{option}` of task `{owner}` is wrong: {exc}"
-            help = _helps(option, value)
-            faults.append(Fault(Code.bad_option, message, location, help))
+            why, help = (exc.why, exc.help) if isinstance(exc, Misread) else (str(exc), _helps(option, value))
+            faults.append(Fault(Code.bad_option, f"`{option}` of task `{owner}` is wrong: {why}", location, help))
     if in_place and "name" in found:
         found["named"] = True
     return replace(settings, **found, faults=(*settings.faults, *faults))  # type: ignore[arg-type]

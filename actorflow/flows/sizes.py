@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from typing import TypeAlias
+
+from actorflow.flows.misread import Misread
 
 Size: TypeAlias = str | int
 
@@ -26,12 +27,12 @@ _HOW = 'write "256MiB" (1024 based), "256MB" (1000 based) or a number of bytes'
 def size_bytes(size: Size) -> int:
     """The bytes of `size`, >= 0; a fraction of a byte is cut off. Units are read in any case.
 
-    Raises ValueError that says what would be right.
+    Raises Misread, a ValueError that says what would be right.
     """
     if isinstance(size, str):
         return _parsed(size)
     if not _is_count(size):
-        raise ValueError(f"a size cannot be {size!r}: it must be a whole number of bytes, not negative; {_HOW}")
+        raise Misread(f"a size is a whole number of bytes, not negative, unlike {size!r}", _HOW)
     return size
 
 
@@ -52,11 +53,12 @@ def _is_count(value: object) -> bool:
 def _parsed(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no size; {_HOW}")
+        raise Misread(f"{text!r} is no size", _HOW)
     number, unit = match.groups()
     if unit.lower() not in UNITS_BYTES:
-        raise ValueError(f"{text!r} is no size: {_unit_trouble(number, unit)}; {_HOW}")
-    return int(Fraction(number) * UNITS_BYTES[unit.lower()])
+        raise Misread(f"{text!r} is no size: {_unit_trouble(number, unit)}", _HOW)
+    whole, _, fraction = number.partition(".")
+    return int(whole + fraction) * UNITS_BYTES[unit.lower()] // int(10 ** len(fraction))
 
 
 def _unit_trouble(number: str, unit: str) -> str:

@@ -19,7 +19,7 @@ _WIDER: dict[type[object], tuple[type[object], ...]] = {
     float: (complex,),
 }
 _LETTERS: dict[type[object], type[object]] = {str: str, bytes: int, bytearray: int, memoryview: int, range: int}
-_UNSEEN: tuple[object, ...] = (Any, object, Parameter.empty, Ellipsis)
+_UNKNOWN = (TypeVar, typing.ParamSpec, str, typing.ForwardRef, Unknown)
 
 
 def fits(source: object, target: object) -> bool:
@@ -87,9 +87,9 @@ def union_of(members: Iterable[object]) -> object:
 
 def is_unknown(annotation: object) -> bool:
     """True where the annotation says nothing that could be checked."""
-    return any(annotation is unseen for unseen in _UNSEEN) or isinstance(
-        annotation, TypeVar | typing.ParamSpec | str | typing.ForwardRef | Unknown
-    )
+    if annotation is Any or annotation is object or annotation is Parameter.empty or annotation is ...:
+        return True
+    return isinstance(annotation, _UNKNOWN)
 
 
 def plain(annotation: object) -> object:
