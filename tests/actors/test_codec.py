@@ -73,7 +73,10 @@ VALUES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__}-{value!r:.30}")
+NAMES = [f"{type(value).__name__}-{number}" for number, value in enumerate(VALUES)]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=NAMES)
 def test_a_value_comes_back_equal_and_of_its_own_type(value: Any) -> None:
     codec = Codec()
 

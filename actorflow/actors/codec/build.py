@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any, cast
@@ -12,6 +13,9 @@ from .errors import DecodeError
 from .type_names import TypeResolver, UnknownType
 from .typed import BUILDERS, Build, kind_of
 from .wire import Tag, unpack, unpack_tagged
+
+FLOOD_KEYS = 100
+"""Keys of one set or dict that may share a hash; honest ones hardly ever do."""
 
 _PATHS = frozenset({"PosixPath", "PurePosixPath", "PureWindowsPath", "WindowsPath"})
 
@@ -99,10 +103,25 @@ def _payload(items: list[Any], *types: type) -> list[Any]:
     return found
 
 
+def _refuse_flood(keys: list[Any]) -> list[Any]:
+    """Refuse keys made to share one hash, which take quadratic time: hashes of ints and tuples are no secret."""
+    if len(keys) > FLOOD_KEYS and max(Counter(map(hash, keys)).values()) > FLOOD_KEYS:
+        raise DecodeError(f"more than {FLOOD_KEYS} keys share one hash")
+    return keys
+
+
+def _set(_: Reader, items: list[Any]) -> object:
+    return _distinct(set(_refuse_flood(items[1:])), items)
+
+
+def _frozenset(_: Reader, items: list[Any]) -> object:
+    return _distinct(frozenset(_refuse_flood(items[1:])), items)
+
+
 def _dict(_: Reader, items: list[Any]) -> object:
     if not len(items) % 2:
         raise DecodeError("a key has no value")
-    found = dict(zip(items[1::2], items[2::2], strict=True))
+    found = dict(zip(_refuse_flood(items[1::2]), items[2::2], strict=True))
     if len(found) * 2 + 1 != len(items):
         raise DecodeError("a key stands there twice")
     return found
@@ -170,8 +189,8 @@ def _pydantic_zone(seconds: int) -> tzinfo:
 
 _BUILDERS: dict[Tag, Callable[[Reader, list[Any]], object]] = {
     Tag.TUPLE: lambda _, items: tuple(items[1:]),
-    Tag.SET: lambda _, items: _distinct(set(items[1:]), items),
-    Tag.FROZENSET: lambda _, items: _distinct(frozenset(items[1:]), items),
+    Tag.SET: _set,
+    Tag.FROZENSET: _frozenset,
     Tag.DICT: _dict,
     Tag.INT: lambda _, items: int.from_bytes(_payload(items, bytes)[0], "little", signed=True),
     Tag.BYTEARRAY: lambda _, items: bytearray(_payload(items, bytes)[0]),

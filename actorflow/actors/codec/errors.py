@@ -1,14 +1,16 @@
 """What the codec raises.
 
-CodecError
+CodecError (an ActorflowError)
 ├── EncodeError   a value that cannot travel: where in the value, which type, the way out
 └── DecodeError   bytes that are not a value within the limits: what, and at which tag
 """
 
 from __future__ import annotations
 
+from actorflow.actors.errors import ActorflowError
 
-class CodecError(Exception):
+
+class CodecError(ActorflowError):
     """Base of what the codec raises."""
 
 

@@ -61,12 +61,13 @@ def check(data: bytes, limits: Limits) -> None:
 # What one first byte announces: > 0 bytes of a scalar, or one of these.
 _ARRAY, _MAP, _SIZED, _TAG, _UNKNOWN = 0, -1, -2, -3, -4
 
+_EMPTY_MAP, _EMPTY_ARRAY = 0x80, 0x90  # as quick to pass over as a scalar
 _SIZE_BYTES = {0xD9: 1, 0xDA: 2, 0xDB: 4, 0xC4: 1, 0xC5: 2, 0xC6: 4, 0xDC: 2, 0xDD: 4, 0xDE: 2, 0xDF: 4}
 _WIDE_SCALARS = {0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9}
 
 
 def _announces(head: int) -> int:
-    if head < 0x80 or head >= 0xE0 or head in (0xC0, 0xC2, 0xC3):
+    if head < 0x80 or head >= 0xE0 or head in (0xC0, 0xC2, 0xC3, _EMPTY_MAP, _EMPTY_ARRAY):
         return 1
     if head in _WIDE_SCALARS:
         return _WIDE_SCALARS[head]
@@ -86,7 +87,7 @@ _ANNOUNCES = tuple(_announces(head) for head in range(256))
 # A run of scalars at the speed of the re engine, six times that of a loop; possessive, so it never backtracks.
 _RUN = 64
 _SCALARS = re.compile(
-    rb"(?:[\x00-\x7f\xc0\xc2\xc3\xe0-\xff\xa0]|[\xcc\xd0\xa1].|[\xcd\xd1\xa2]..|\xa3...|[\xce\xd2\xca\xa4].{4}"
+    rb"(?:[\x00-\x7f\xc0\xc2\xc3\xe0-\xff\xa0\x80\x90]|[\xcc\xd0\xa1].|[\xcd\xd1\xa2]..|\xa3...|[\xce\xd2\xca\xa4].{4}"
     rb"|\xa5.{5}|\xa6.{6}|\xa7.{7}|[\xcf\xd3\xcb\xa8].{8}|\xa9.{9}|\xaa.{10}){%d}+" % _RUN,
     re.DOTALL,
 )
@@ -95,13 +96,13 @@ _SCALARS = re.compile(
 def _walk(data: bytes, limits: Limits) -> None:
     """Visit each element once, without building it; no recursion, and no trust in a length that data states."""
     end, max_arrays = len(data), limits.max_arrays
-    outer: list[int] = []
-    at, left, elements = 0, 1, 1
+    outer: list[tuple[int, bool]] = []
+    at, left, elements, in_map = 0, 1, 1, False
     while True:
         while not left:
             if not outer:
                 return _at_end(at, end)
-            left = outer.pop()
+            left, in_map = outer.pop()
         if left >= _RUN and (run := _SCALARS.match(data, at)):
             at = run.end()
             left -= _RUN
@@ -132,8 +133,10 @@ def _walk(data: bytes, limits: Limits) -> None:
                 )
             if elements > limits.max_elements:
                 raise DecodeError(f"more elements than the limit of {limits.max_elements:,}")
-            outer.append(left)
-            left = count
+            if in_map and left % 2:
+                raise DecodeError(f"a map's key at byte {at} is no scalar")
+            outer.append((left, in_map))
+            left, in_map = count, size == _MAP
             if len(outer) > max_arrays:
                 raise DecodeError(f"nested deeper than the limit of {limits.max_depth}")
         if at > end:

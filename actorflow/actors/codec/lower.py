@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import Enum
+from types import ModuleType
 from typing import Any, NoReturn, cast
 
 from .errors import Refusal
@@ -211,7 +212,7 @@ def _way_out(cls: type[object]) -> str:
     base = next((builtin for builtin in _BUILTINS if issubclass(cls, builtin)), None)
     if base is not None:
         return f"convert it with {base.__name__}(value), or make it a dataclass or a pydantic model"
-    if issubclass(cls, type) or callable(getattr(cls, "__call__", None)):  # noqa: B004 - asks the class, not a value
+    if issubclass(cls, type | ModuleType) or any("__call__" in vars(base) for base in cls.__mro__):
         return "send its name instead"
     return "make it a dataclass or a pydantic model, or convert it to plain values first"
 
