@@ -14,7 +14,6 @@ from actorflow.runs.events import (
     AttemptStarted,
     Record,
     RecordedParam,
-    RecordedTask,
     RunCancelling,
     RunFinished,
     RunStarted,
@@ -88,9 +87,39 @@ class TaskRecord:
         }
 
 
+@dataclass(slots=True)
+class StepRecord:
+    """The instances of one step. width: of a map, once it is known. touched: those that something happened to.
+
+    rest: what all others are; they take no memory, so that a map of a million costs what has been reached of it.
+    """
+
+    name: str
+    width: int | None = None
+    touched: dict[int | None, TaskRecord] = field(default_factory=dict[int | None, TaskRecord])
+    rest: tuple[TaskState, Cause | None, ErrorRecord | None] = (TaskState.pending, None, None)
+
+    def instance(self, map_index: int | None) -> TaskRecord:
+        """One of them; a copy where nothing happened to it yet."""
+        return self.touched.get(map_index) or TaskRecord(self.name, map_index, *self.rest)
+
+    def instances(self) -> Iterator[TaskRecord]:
+        """All of them by map index; a map whose width is not known is one without an index."""
+        if self.width is not None:
+            return (self.instance(index) for index in range(self.width))
+        return iter(list(self.touched.values()) or [self.instance(None)])
+
+    def touch(self, map_index: int | None) -> TaskRecord:
+        """One of them, to be changed."""
+        found = self.touched.get(map_index)
+        if found is None:
+            found = self.touched[map_index] = self.instance(map_index)
+        return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """A run as far as it got. steps: of the plan, in topological order. instances: by step, then by map index.
+    """A run as far as it got. steps: by name, in topological order; what the plan says of them is in `header.tasks`.
 
     error: of the first task that failed. cancel_reason: "" unless somebody asked for a cancel. last_seq: of the last
     event folded.
@@ -102,8 +131,7 @@ class RunRecord:
     dag: str
     file: str
     params: Mapping[str, RecordedParam]
-    steps: tuple[RecordedTask, ...]
-    instances: Mapping[str, Mapping[int | None, TaskRecord]]
+    steps: Mapping[str, StepRecord]
     started: float | None
     ended: float | None
     result: Value | None
@@ -115,8 +143,8 @@ class RunRecord:
     @property
     def tasks(self) -> Iterator[TaskRecord]:
         """Every task instance, step after step in topological order, by map index within a step."""
-        for instances in self.instances.values():
-            yield from instances.values()
+        for step in self.steps.values():
+            yield from step.instances()
 
     def to_json(self) -> dict[str, object]:
         """What `show --json` prints."""
@@ -167,7 +195,7 @@ class _Fold:
         self.cancel_reason = ""
         self.last_seq = 0
         self.status = RunStatus.queued
-        self.instances: dict[str, dict[int | None, TaskRecord]] = {}
+        self.steps: dict[str, StepRecord] = {}
 
     def apply(self, record: Record) -> None:
         seq, ts, event = record
@@ -178,12 +206,12 @@ class _Fold:
             case AttemptFinished():
                 self._attempt_finished(ts, event)
             case TaskReady():
-                self._ready(event)
+                self._step(event.task).width = event.width
             case TaskFinished():
                 self._task_finished(event)
             case RunStarted():
                 self.header, self.started, self.status = event, ts, RunStatus.running
-                self.instances = {task.name: {None: TaskRecord(task.name, None)} for task in event.tasks}
+                self.steps = {task.name: StepRecord(task.name) for task in event.tasks}
             case RunCancelling():
                 self.cancel_reason, self.status = event.reason, RunStatus.cancelling
             case RunFinished():
@@ -200,8 +228,7 @@ class _Fold:
             dag="" if header is None else header.dag,
             file="" if header is None else header.file,
             params={} if header is None else header.params,
-            steps=() if header is None else header.tasks,
-            instances=self.instances,
+            steps=self.steps,
             started=self.started,
             ended=self.ended,
             result=None if end is None else end.result,
@@ -211,24 +238,19 @@ class _Fold:
             last_seq=self.last_seq,
         )
 
-    def _instance(self, task: str, map_index: int | None) -> TaskRecord:
-        step = self.instances.setdefault(task, {})
-        found = step.get(map_index)
+    def _step(self, name: str) -> StepRecord:
+        found = self.steps.get(name)
         if found is None:
-            found = step[map_index] = TaskRecord(task, map_index)
+            found = self.steps[name] = StepRecord(name)
         return found
 
-    def _ready(self, event: TaskReady) -> None:
-        if event.width is not None:
-            self.instances[event.task] = {index: TaskRecord(event.task, index) for index in range(event.width)}
-
     def _attempt_started(self, ts: float, event: AttemptStarted) -> None:
-        instance = self._instance(event.task, event.map_index)
+        instance = self._step(event.task).touch(event.map_index)
         instance.state, instance.cause = TaskState.running, None
         instance.attempts.append(AttemptRecord(event.attempt, event.executor, started=ts))
 
     def _attempt_finished(self, ts: float, event: AttemptFinished) -> None:
-        instance = self._instance(event.task, event.map_index)
+        instance = self._step(event.task).touch(event.map_index)
         if not instance.attempts or instance.attempts[-1].number != event.attempt:
             instance.attempts.append(AttemptRecord(event.attempt, ""))
         attempt = instance.attempts[-1]
@@ -239,19 +261,17 @@ class _Fold:
         instance.cause, instance.error = event.cause, event.error
 
     def _task_finished(self, event: TaskFinished) -> None:
-        step = self.instances.setdefault(event.task, {})
-        if event.map_index is None and step:
-            touched: Iterable[TaskRecord] = [one for one in step.values() if one.state is TaskState.pending]
-            touched = touched or [one for one in step.values() if one.state is TaskState.up_for_retry]
-        else:
-            touched = [self._instance(event.task, event.map_index)]
-        for instance in touched:
-            instance.state, instance.cause, instance.error = event.state, event.cause, event.error or instance.error
+        step = self._step(event.task)
+        if event.map_index is None and step.width is not None:
+            step.rest = (event.state, event.cause, event.error)
+            return
+        instance = step.touch(event.map_index)
+        instance.state, instance.cause, instance.error = event.state, event.cause, event.error or instance.error
 
     def _interrupt(self) -> None:
         self.status = RunStatus.interrupted
-        for step in self.instances.values():
-            for instance in step.values():
+        for step in self.steps.values():
+            for instance in step.touched.values():
                 if instance.state is TaskState.running:
                     instance.state, instance.cause = TaskState.pending, Cause.lost
                     instance.attempts[-1].state = INTERRUPTED

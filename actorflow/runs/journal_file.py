@@ -3,7 +3,8 @@
 | table | holds |
 |---|---|
 | events(seq, data, digest) | the rows; `digest` chains them (actorflow/runs/chain.py) |
-| meta(key, value) | run_id, created, owner_pid, owner_started, owner_host; closed: head_seq, head_digest, summary |
+| meta(key, value) | run_id, created, owner_pid, owner_started, owner_host |
+| meta, once closed | head_seq, head_digest, summary, summary_digest |
 
 WAL and full sync: a row whose transaction returned is on disk. A group is one INSERT, padded to a power of two: while
 another thread keeps the interpreter busy, each call into SQLite costs a switch interval (5 ms) to come back, so a group
@@ -86,7 +87,7 @@ class JournalFile:
             with _opening(path):
                 connection = _connect(path)
                 _set_meta(connection, _owner_meta(owner or current_owner()))
-                connection.execute("DELETE FROM meta WHERE key IN ('head_seq', 'head_digest', 'summary')")
+                connection.execute("DELETE FROM meta WHERE key LIKE 'head%' OR key LIKE 'summary%'")
         except BaseException:
             lock.release()
             raise
@@ -176,7 +177,8 @@ class JournalFile:
 
     def _closing_meta(self, summary: RunSummary) -> dict[str, object]:
         text = json.dumps(summary.to_json(summary.ended or time.time()))
-        return {"head_seq": self._last_seq, "head_digest": self._head, "summary": text}
+        head: dict[str, object] = {"head_seq": self._last_seq, "head_digest": self._head}
+        return {**head, "summary": text, "summary_digest": link(genesis(self._run_id), text.encode())}
 
 
 @contextlib.contextmanager

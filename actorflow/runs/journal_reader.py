@@ -16,6 +16,8 @@ from actorflow.runs.store_errors import ForeignStore, JournalDamaged, NewerStore
 FORMAT: Final = 1
 APPLICATION_ID: Final = 0x41464A31  # "AFJ1", in the file's header
 
+_NEEDED: Final = {"run_id", "owner_pid", "owner_started", "owner_host"}
+
 
 class JournalReader:
     """Reads a journal file, its owner alive or not; a context manager. Changes nothing in it.
@@ -54,7 +56,11 @@ class JournalReader:
     def summary(self) -> dict[str, object] | None:
         """As stored when the journal was closed; None while its owner writes, or if that ended without closing."""
         text = self._meta.get("summary")
-        return None if text is None else json.loads(str(text))
+        if text is None:
+            return None
+        if self._meta.get("summary_digest") != link(genesis(self.run_id), str(text).encode()):
+            raise JournalDamaged(self.path, 1, "the digest of its summary does not fit")
+        return json.loads(str(text))
 
     def rows(self) -> Iterator[Row]:
         """All rows in order; raises JournalDamaged at the first that is not what was written."""
@@ -83,19 +89,24 @@ class JournalReader:
     def _check_head(self, last_seq: int, head: bytes) -> None:
         """What was stored at the end of the run tells whether rows at the end are gone."""
         stored_seq = self._meta.get("head_seq")
-        if stored_seq is not None and (stored_seq, self._meta["head_digest"]) != (last_seq, head):
+        if stored_seq is not None and (stored_seq, self._meta.get("head_digest")) != (last_seq, head):
             raise JournalDamaged(self.path, last_seq + 1, f"{stored_seq} rows were written, {last_seq} are there")
 
     def _read_meta(self) -> dict[str, object]:
         try:
             _check_format(self.path, self._connection)
-            return dict(self._connection.execute("SELECT key, value FROM meta"))
+            meta: dict[str, object] = dict(self._connection.execute("SELECT key, value FROM meta"))
         except sqlite3.Error as exc:
-            if exc.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+            code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            if code == sqlite3.SQLITE_NOTADB:
                 raise ForeignStore(self.path, "is no journal of actorflow", "move it elsewhere") from exc
-            if exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
+            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR):
                 raise JournalDamaged(self.path, 1, str(exc)) from exc
             raise StoreError(self.path, f"cannot be read: {exc}", "check that the file exists and is yours") from exc
+        missing = _NEEDED - meta.keys()
+        if missing:
+            raise JournalDamaged(self.path, 1, f"it does not tell {', '.join(sorted(missing))}")
+        return meta
 
 
 def _check_format(path: Path, connection: sqlite3.Connection) -> None:

@@ -1,4 +1,6 @@
-"""A process that writes a journal until it is ended, and tells what is acknowledged: `journal_writer.py STORE LOOP`.
+"""A process that writes a journal until it is ended, and tells what is acknowledged.
+
+`journal_writer.py STORE LOOP [MAX_FILE_BYTES]`
 
 Each acknowledged seq is printed on a line of its own, after `synced` has returned or an observer was called.
 """
@@ -6,11 +8,14 @@ Each acknowledged seq is printed on a line of its own, after `synced` has return
 from __future__ import annotations
 
 import os
+import resource
 import sys
+from functools import partial
 
 import anyio
 from anyio.lowlevel import checkpoint
 
+from actorflow.runs.journal import Journal
 from actorflow.runs.store import SqliteStore
 from actorflow.runs.store_errors import StoreError
 from actorflow.testing.stores import attempt, started
@@ -21,7 +26,7 @@ def tell(line: str) -> None:
 
 
 async def main(store: str) -> None:
-    journal = SqliteStore(store).create_run("r1")
+    journal = SqliteStore(store, make_journal=partial(Journal, max_queued_events=200)).create_run("r1")
     journal.subscribe(lambda records: tell(str(records[-1].seq)))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.write)
@@ -41,6 +46,8 @@ async def main(store: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
     try:
         anyio.run(main, sys.argv[1], backend=sys.argv[2])
     except* StoreError as group:
