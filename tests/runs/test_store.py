@@ -248,7 +248,7 @@ def age(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [lose, spoil, truncate, empty, age])
 async def test_a_catalog_is_rebuilt(store: SqliteStore, harm: Callable[[Path], None], tmp_path: Path) -> None:
-    for number in range(30):
+    for number in range(8):
         await whole_run(store, f"r{number:02}")
     first = store.runs()
 
@@ -334,8 +334,7 @@ def test_ids_sort_by_time(moments: list[float]) -> None:
     earlier, later = sorted(moments)
     first, second = (new_run_id(now=now, random_below=lambda _: 0) for now in (earlier, later))
 
-    assert first <= second
-    assert (first == second) == (int(earlier * 1000 // 1) == int(later * 1000 // 1)) or later - earlier < 0.001
+    assert first < second if later - earlier >= 0.002 else first <= second
 
 
 @given(st.integers(0, 2**32))
