@@ -7,6 +7,7 @@ time; one that is damaged, of another format or not writable is done without.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import sqlite3
@@ -19,6 +20,8 @@ from actorflow.runs.tally import RunSummary
 FORMAT: Final = 1
 SUFFIX: Final = ".sqlite"
 BUSY_TIMEOUT_S: Final = 1.0
+
+_TABLE: Final = "CREATE TABLE runs(run_id TEXT PRIMARY KEY, stamp TEXT, summary TEXT, digest BLOB) WITHOUT ROWID"
 
 Stamp = str
 """How a run's files look: sizes and times."""
@@ -67,10 +70,15 @@ def _load(path: Path) -> Mapping[str, tuple[Stamp, str]]:
         with contextlib.closing(_connect(path)) as connection:
             if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
                 return {}
-            lines = connection.execute("SELECT run_id, stamp, summary FROM runs")
-            return {run_id: (stamp, summary) for run_id, stamp, summary in lines}
+            lines = connection.execute("SELECT run_id, stamp, summary, digest FROM runs").fetchall()
     except sqlite3.Error:
         return {}
+    return {line[0]: (line[1], line[2]) for *line, digest in lines if digest == _digest(*line)}
+
+
+def _digest(run_id: object, stamp: object, summary: object) -> bytes:
+    """What tells a line that was damaged; such a run is read again."""
+    return hashlib.sha256(f"{run_id}\0{stamp}\0{summary}".encode()).digest()
 
 
 def _save(path: Path, changed: Mapping[str, tuple[Stamp, str]], *, gone: Iterable[str]) -> None:
@@ -93,10 +101,10 @@ def _write(path: Path, changed: Mapping[str, tuple[Stamp, str]], gone: list[tupl
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
             connection.execute("DROP TABLE IF EXISTS runs")
-            connection.execute("CREATE TABLE runs(run_id TEXT PRIMARY KEY, stamp TEXT, summary TEXT) WITHOUT ROWID")
+            connection.execute(_TABLE)
             connection.execute(f"PRAGMA user_version = {FORMAT}")
-        lines = [(run_id, *line) for run_id, line in changed.items()]
-        connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", lines)
+        lines = [(run_id, *line, _digest(run_id, *line)) for run_id, line in changed.items()]
+        connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", lines)
         connection.executemany("DELETE FROM runs WHERE run_id = ?", gone)
         connection.execute("COMMIT")
 

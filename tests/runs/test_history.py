@@ -144,19 +144,8 @@ def test_the_json_says_what_show_promises() -> None:
 
     fields: Any = json.loads(json.dumps(record.to_json(), allow_nan=False))
 
-    assert {
-        "run_id",
-        "status",
-        "cause",
-        "params",
-        "tasks",
-        "started",
-        "ended",
-        "result",
-        "error",
-        "dag",
-        "file",
-    } <= set(fields)
+    promised = {"run_id", "status", "cause", "params", "tasks", "started", "ended", "result", "error", "dag", "file"}
+    assert promised <= set(fields)
     assert fields["params"] == {"top": {"value": 10, "source": "-p"}}
     assert (fields["run_id"], fields["status"], fields["cause"]) == ("r1", "succeeded", "ran")
     assert (fields["dag"], fields["file"], fields["result"]) == ("census", "dag.py", [1])

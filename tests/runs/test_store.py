@@ -240,13 +240,19 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
+def forge(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE runs SET summary = replace(summary, 'succeeded', 'failed')")
+        connection.commit()
+
+
 def age(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
         connection.execute("DROP TABLE runs")
 
 
-@pytest.mark.parametrize("harm", [lose, spoil, truncate, empty, age])
+@pytest.mark.parametrize("harm", [lose, spoil, truncate, empty, forge, age])
 async def test_a_catalog_is_rebuilt(store: SqliteStore, harm: Callable[[Path], None], tmp_path: Path) -> None:
     for number in range(8):
         await whole_run(store, f"r{number:02}")
