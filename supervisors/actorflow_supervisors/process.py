@@ -7,8 +7,8 @@ whole tree, confirmed by absence.
 
 Two rules for who starts one:
 
-- Start it from a thread that lives as long as the child may, not from a thread pool: `die_with_parent` follows the
-  *thread* that started the child.
+- Start it from a thread that lives as long as the child may, not from a thread pool: what a child does about the end of
+  its parent (`parent_death`) follows the *thread* that started it.
 - Await `wait()` or `stop()` to the end, so that no zombie stays.
 """
 
@@ -17,12 +17,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Container, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import anyio
 from anyio import to_thread
@@ -35,16 +36,25 @@ logger = logging.getLogger("actorflow.supervisors")
 CONFIRM_S = 5.0
 """Seconds that a killed process has to vanish before it is reported: only one that hangs in the kernel needs longer."""
 
+_RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
+
 _SWEEPS = 20
 """Passes that find and kill what a dying tree still starts, before it is reported as a fork bomb."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessExit:
-    """How a process ended: with an exit code, or by a signal."""
+    """How a process ended: with an exit code, or by a signal.
+
+    peak_rss_bytes: of the process; None where it is not known to be its own, since a process inherits what its parent
+    held, and a smaller peak hides behind that. cpu_s: of the process and of the children that it waited for. Neither is
+    known on systems without `waitid`, and neither counts when two ends are compared.
+    """
 
     exit_code: int | None = None
     signal: int | None = None
+    peak_rss_bytes: int | None = field(default=None, compare=False)
+    cpu_s: float | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         """`exit code 3`, `signal 9 (SIGKILL)`."""
@@ -72,6 +82,7 @@ class Process:
         self.survivors: tuple[int, ...] = ()
         self.marker = marker
         self._popen = popen
+        self._inherited_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._handle = _Handle.of_child(popen)
         self._killed: list[_Handle] = []
         self._stops = 0
@@ -134,7 +145,7 @@ class Process:
         """The process has ended: kill what it left behind, reap it, see everything gone."""
         if self.exit is None:
             self._sweep()
-            self.exit = _exit_of(self._popen.wait())
+            self.exit = _reap(self._popen, self._inherited_peak)
             self._handle.close()
         with anyio.move_on_after(CONFIRM_S):
             for handle in tuple(self._killed):
@@ -208,27 +219,6 @@ def start_process(
     return Process(popen, f"{marker}=1")
 
 
-def die_with_parent(parent_pid: int) -> bool:
-    """Called by a child right after its start: be killed when the thread that started it ends, however that ends.
-
-    Exits at once if process `parent_pid` is gone already. Returns False where the system has no such means (anything
-    but Linux); the child then has to notice the end of its parent by itself, by EOF of what connects them.
-    """
-    armed = sys.platform == "linux" and _arm_parent_death_signal()
-    if os.getppid() != parent_pid:
-        os._exit(1)
-    return armed
-
-
-def _arm_parent_death_signal() -> bool:
-    try:
-        import ctypes
-
-        return int(ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)) == 0  # PR_SET_PDEATHSIG
-    except (ImportError, OSError, AttributeError):
-        return False
-
-
 class _Handle:
     """One process that may be signalled and whose end may be awaited, with no chance of meaning another one."""
 
@@ -299,6 +289,17 @@ def _open_pidfd(pid: int) -> int | None:
         return int(opener(pid))
     except OSError:  # gone, or forbidden by a sandbox
         return None
+
+
+def _reap(popen: subprocess.Popen[bytes], inherited_peak: int) -> ProcessExit:
+    """The end of a process that has ended."""
+    try:
+        _, status, usage = os.wait4(popen.pid, 0)
+    except ChildProcessError:  # reaped by the thread that waited
+        return _exit_of(popen.wait())
+    popen.returncode = os.waitstatus_to_exitcode(status)
+    peak_rss_bytes = usage.ru_maxrss * _RSS_UNIT_BYTES if usage.ru_maxrss > inherited_peak else None
+    return replace(_exit_of(popen.returncode), peak_rss_bytes=peak_rss_bytes, cpu_s=usage.ru_utime + usage.ru_stime)
 
 
 def _exit_of(returncode: int) -> ProcessExit:
