@@ -1,0 +1,234 @@
+"""Worker process: one child process and the socket to it, from its owner's side. One attempt at a time."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from actorflow.runs.worker_protocol import (
+    MAX_FRAME_BYTES,
+    NotTheProtocol,
+    Ready,
+    Reply,
+    Request,
+    pack_request,
+    read_ready,
+    read_reply,
+)
+from actorflow_supervisors.process import Process, ProcessExit, ProcessStartFailed, start_process
+from actorflow_transports.errors import TransportError
+from actorflow_transports.frame import FrameParser, header_of
+from actorflow_transports.loop import Gate, gate_of
+
+IDLE_GRACE_S = 2.0
+"""Seconds an idle worker has to run its exit handlers, once its socket is closed, before it is asked by signal."""
+
+JOIN_BYTES = 64 * 1024
+"""Smaller bodies are copied behind their header; larger ones are written from where they lie."""
+
+
+class WorkerLost(Exception):
+    """A worker process ended, or was ended, before it answered. exit: how, None where it had not even started."""
+
+    def __init__(self, message: str, exit: ProcessExit | None = None) -> None:
+        super().__init__(message)
+        self.exit = exit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How to start a worker process.
+
+    argv: the program; behind it go the descriptor of its socket and the pid of its owner, then `arguments`.
+    env: its whole environment.
+    """
+
+    argv: Sequence[str]
+    arguments: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+class WorkerProcess:
+    """A started worker process.
+
+    name: for people. is_busy: no request may be sent. cpu_total_s: what it had used when it last answered.
+    ready_rss_bytes: its peak before its first request.
+    asked_to_end: by its owner. over_quota: killed for what its attempt used.
+    """
+
+    def __init__(self, name: str, process: Process, sock: socket.socket) -> None:
+        self.name = name
+        self.process = process
+        self.is_busy = True  # until it is ready
+        self.cpu_total_s = 0.0
+        self.ready_rss_bytes = 0
+        self.asked_to_end = False
+        self.over_quota = False
+        self._sock = sock
+        self._gate: Gate = gate_of(sock)
+        self._parser = FrameParser(max_frame_bytes=MAX_FRAME_BYTES)
+        self._received: list[bytes | bytearray] = []
+        self._failure: Exception | None = None
+        self._number = 0
+
+    def __str__(self) -> str:
+        return f"worker {self.label}"
+
+    @property
+    def label(self) -> str:
+        """`process-1 (pid 4711)`."""
+        return f"{self.name} (pid {self.pid})"
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    async def wait_ready(self) -> None:
+        """Wait for its first message; raises WorkerLost."""
+        try:
+            self._is_ready(read_ready(await self._receive()))
+        except (EOFError, OSError, TransportError, NotTheProtocol) as exc:
+            raise await self._lost("while it started", exc) from exc
+
+    def _is_ready(self, ready: Ready) -> None:
+        self.is_busy = False
+        self.cpu_total_s = ready.cpu_total_s
+        self.ready_rss_bytes = ready.peak_rss_bytes
+
+    async def execute(self, task: str, arguments: Mapping[str, bytes]) -> Reply:
+        """Have it run one attempt. Raises WorkerLost; then, and when cancelled, it must be stopped, not used again."""
+        self._number += 1
+        self.is_busy = True
+        try:
+            await self._send(pack_request(Request(self._number, task, arguments)))
+            reply = read_reply(await self._receive(), self._number)
+        except (EOFError, OSError, TransportError, NotTheProtocol) as exc:
+            raise await self._lost("while it ran the attempt", exc) from exc
+        self.is_busy = False
+        self.cpu_total_s = reply.cpu_total_s
+        return reply
+
+    async def wait(self) -> ProcessExit:
+        """Wait until it has ended, with everything it started."""
+        ended = await self.process.wait()
+        self._end_of_stream()
+        return ended
+
+    async def stop(self, grace_s: float) -> ProcessExit:
+        """End it with everything it started: an idle one by the end of its socket, a busy one by SIGTERM, then SIGKILL.
+
+        Shield it: cancelled, it kills at once and does not wait.
+        """
+        self.asked_to_end = True
+        self._end_of_stream()  # one that survives SIGTERM finds nothing more to do
+        try:
+            if not self.is_busy and grace_s > 0:
+                with anyio.move_on_after(IDLE_GRACE_S):
+                    await self.process.wait()
+            return await self.process.stop(grace_s)
+        finally:
+            self.close()
+
+    def kill_for_memory(self) -> None:
+        """End it at once; it uses more than its attempt may."""
+        self.over_quota = True
+        self.process.kill()
+
+    def close(self) -> None:
+        self._gate.close()
+        self._sock.close()
+
+    def _end_of_stream(self) -> None:
+        """Both ends read what is on its way, then the end: even where a stray process still holds the other end."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+    async def _lost(self, when: str, exc: Exception) -> WorkerLost:
+        """It broke the conversation: wait for its end, or bring it about where it does not behave."""
+        if not isinstance(exc, EOFError | OSError):
+            self.process.kill()
+        with anyio.move_on_after(IDLE_GRACE_S):
+            await self.process.wait()
+        self.process.kill()
+        ended = await self.process.wait()
+        if isinstance(exc, EOFError | OSError):
+            return WorkerLost(f"{self} ended with {ended} {when}{hint(ended)}", ended)
+        return WorkerLost(f"{self} wrote what is no answer {when}, and was killed: {exc}", ended)
+
+    async def _send(self, body: bytes) -> None:
+        head = header_of(len(body), max_frame_bytes=MAX_FRAME_BYTES)
+        parts = [memoryview(head + body)] if len(body) < JOIN_BYTES else [memoryview(head), memoryview(body)]
+        for part in parts:
+            while part:
+                try:
+                    part = part[self._sock.send(part) :]
+                except BlockingIOError:
+                    await self._gate.writable()
+
+    async def _receive(self) -> bytes | bytearray:
+        """The next frame, one for each of ours; raises EOFError, OSError, TransportError."""
+        await self._gate.read_until(self._read)
+        if self._failure is not None or not self._received:
+            raise self._failure or EOFError
+        return self._received.pop()
+
+    def _read(self) -> bool:
+        """Read what is there; True once there is a frame, or will be none."""
+        try:
+            while not self._received:
+                count = self._sock.recv_into(self._parser.writable())
+                if not count:
+                    self._failure = EOFError()
+                    return True
+                self._received += [body for _, body in self._parser.written(count)]
+        except BlockingIOError:
+            return False
+        except (OSError, TransportError) as exc:
+            self._failure = exc
+        return True
+
+
+def launch_worker(name: str, launch: Launch) -> WorkerProcess:
+    """Start a worker process; returns before it is ready. Its standard output is our standard error.
+
+    Raises WorkerLost. To be called from a thread that lives as long as the worker may.
+    """
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    argv = [*launch.argv, str(theirs.fileno()), str(os.getpid()), *launch.arguments]
+    try:
+        process = start_process(
+            argv, env=launch.env, pass_fds=(theirs.fileno(),), stdout=_standard_error(), stderr=_standard_error()
+        )
+    except ProcessStartFailed as exc:
+        ours.close()
+        raise WorkerLost(f"worker {name} could not be started: {exc}") from exc
+    finally:
+        theirs.close()
+    return WorkerProcess(name, process, ours)
+
+
+def hint(ended: ProcessExit) -> str:
+    """What an end most likely means, for people."""
+    if ended.signal is None:
+        return "; something in the task, or in a library, ended the process"
+    if ended.signal == 9:
+        return "; somebody killed it: the system does so when memory runs out"
+    if ended.signal in (4, 6, 7, 8, 11):
+        return "; native code in the task, or in a library, crashed"
+    return ""
+
+
+def _standard_error() -> int | None:
+    """What a task prints must not mix with a run's result, which goes to standard output."""
+    try:
+        os.fstat(2)
+    except OSError:
+        return None
+    return 2

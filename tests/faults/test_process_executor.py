@@ -1,0 +1,332 @@
+"""Worker processes that die, hang, grow or lie: each is told apart, and nothing of them stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from actorflow.actors.system import ActorSystem
+from actorflow.executors.process import launch_for
+from actorflow.runs.executor import AttemptState, Cause, Outcome, RunSite
+from actorflow.runs.worker import Worker
+from actorflow.runs.worker_process import WorkerLost, WorkerProcess
+from actorflow_supervisors import Killed
+from tests.faults import process_tasks as tasks
+from tests.faults.leaks import leak_audit as leak_audit
+from tests.faults.process_site import FILE, MODULE, Bench, Pipe, bench
+from tests.faults.process_site import pipe as pipe
+from tests.faults.test_process import is_gone
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("leak_audit")]
+
+MIB = 1 << 20
+
+
+def failure_of(outcome: Outcome, cause: Cause) -> str:
+    """The message of a failed attempt."""
+    assert (outcome.state, outcome.cause, outcome.value) == (AttemptState.failed, cause, None)
+    assert outcome.error is not None
+    return outcome.error.message
+
+
+async def works(executor: Bench) -> bool:
+    """Whether the executor still executes."""
+    outcome = await executor.run(tasks.add, a=1, b=1)
+    return outcome.value is not None and outcome.value.get() == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("os._exit", "exit code 3"),
+        ("os._exit(0)", "exit code 0"),
+        ("segfault", "signal 11 (SIGSEGV)"),
+        ("abort", "signal 6 (SIGABRT)"),
+        ("sigkill", "signal 9 (SIGKILL)"),
+    ],
+)
+async def test_a_worker_that_dies_is_lost_and_how_it_ended_is_named(kind: str, words: str) -> None:
+    async with bench() as executor:
+        outcome = await executor.run(tasks.end, kind=kind)
+        still_works = await works(executor)
+
+    message = failure_of(outcome, Cause.lost)
+    assert f"ended with {words} while it ran the attempt" in message
+    assert outcome.worker in message
+    assert outcome.peak_rss_bytes
+    assert outcome.cpu_s is not None
+    assert still_works
+
+
+@pytest.mark.parametrize("kind", ["garbage", "wrong reply"])
+async def test_a_worker_that_writes_what_is_no_answer_is_lost(kind: str) -> None:
+    async with bench() as executor:
+        outcome = await executor.run(tasks.end, kind=kind)
+        still_works = await works(executor)
+
+    assert "wrote what is no answer" in failure_of(outcome, Cause.lost)
+    assert still_works
+
+
+async def test_a_worker_killed_from_outside_is_lost_and_its_neighbour_is_not(tmp_path: Path, pipe: Pipe) -> None:
+    outcomes: dict[str, Outcome] = {}
+    neighbour = Pipe(tmp_path / "neighbour")
+
+    async def run(name: str, task: Callable[..., object], **arguments: object) -> None:
+        outcomes[name] = await executor.run(task, **arguments)
+
+    async with bench(workers=2) as executor, anyio.create_task_group() as group:
+        group.start_soon(lambda: run("victim", tasks.hold, pipe=pipe.path))
+        group.start_soon(lambda: run("neighbour", tasks.meet, ours=neighbour.path, theirs=neighbour.path + "2"))
+        os.mkfifo(neighbour.path + "2")
+        await neighbour.line()
+        os.kill(int(await pipe.line()), signal.SIGKILL)
+        while "victim" not in outcomes:
+            await anyio.lowlevel.checkpoint()
+        await anyio.to_thread.run_sync(tasks.say, neighbour.path + "2", 7)
+    neighbour.close()
+
+    assert "signal 9 (SIGKILL)" in failure_of(outcomes["victim"], Cause.lost)
+    assert outcomes["neighbour"].value is not None
+    assert outcomes["neighbour"].value.get() == 7
+
+
+async def test_an_idle_worker_that_dies_is_replaced() -> None:
+    async with bench() as executor:
+        first = await executor.run(tasks.pid)
+        assert first.value is not None
+        os.kill(int(str(first.value.get())), signal.SIGKILL)
+        outcomes = [await executor.run(tasks.pid) for _ in range(2)]
+
+    assert outcomes[-1].state is AttemptState.succeeded
+    assert outcomes[-1].worker.startswith("process-2 ")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("import os; os._exit(4)", "exit code 4"), ("import os; os.abort()", "signal 6 (SIGABRT)")],
+)
+async def test_a_worker_that_dies_while_it_imports_says_so(tmp_path: Path, code: str, words: str) -> None:
+    file = tmp_path / "deadly_dag.py"
+    file.write_text(code)
+    async with bench(module="deadly_dag", file=str(file)) as executor:
+        outcomes = [await executor.run("anything") for _ in range(2)]
+
+    for outcome in outcomes:
+        assert f"ended with {words} while it started" in failure_of(outcome, Cause.lost)
+
+
+async def test_a_program_that_cannot_be_started_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    async with bench() as executor:
+        outcome = await executor.run(tasks.pid)
+
+    assert "/no/such/python" in failure_of(outcome, Cause.lost)
+
+
+async def test_an_attempt_over_its_quota_is_killed_and_its_neighbour_is_not(pipe: Pipe, tmp_path: Path) -> None:
+    outcomes: dict[str, Outcome] = {}
+    release = Pipe(tmp_path / "release")
+
+    async def run_neighbour() -> None:
+        arguments = {"ours": pipe.path, "theirs": release.path}
+        outcomes["neighbour"] = await executor.attempt(tasks.meet, arguments, memory_bytes=192 * MIB)
+
+    async with bench(workers=2) as executor, anyio.create_task_group() as group:
+        group.start_soon(run_neighbour)
+        await pipe.line()
+        outcomes["hog"] = await executor.attempt(tasks.hog, {}, memory_bytes=192 * MIB)
+        release.say(7)
+    release.close()
+
+    hog = outcomes["hog"]
+    message = failure_of(hog, Cause.out_of_memory)
+    assert hog.peak_rss_bytes is not None
+    assert hog.peak_rss_bytes > 192 * MIB
+    assert "its quota is 192 MiB" in message
+    assert hog.error is not None
+    assert hog.error.type == "actorflow_supervisors.memory:MemoryQuotaExceeded"
+    assert outcomes["neighbour"].state is AttemptState.succeeded
+
+
+async def test_an_attempt_within_its_quota_is_left_alone() -> None:
+    async with bench() as executor:
+        outcome = await executor.attempt(tasks.use, {"mib": 64}, memory_bytes=512 * MIB)
+
+    assert outcome.state is AttemptState.succeeded
+
+
+async def test_an_attempt_that_takes_too_long_is_ended_with_all_it_started(pipe: Pipe) -> None:
+    async with bench(grace_s=0.01) as executor:
+        outcome = await executor.attempt(tasks.hold_with_grandchild, {"pipe": pipe.path}, timeout_s=1.0)
+        grandchild = int(await pipe.line())
+        gone = is_gone(grandchild)
+        still_works = await works(executor)
+
+    assert "timeout of 1 s" in failure_of(outcome, Cause.timed_out)
+    assert outcome.worker.startswith("process-1 ")
+    assert outcome.peak_rss_bytes
+    assert outcome.cpu_s is not None
+    assert gone
+    assert still_works
+
+
+async def test_the_start_of_a_worker_does_not_count_against_the_timeout(tmp_path: Path) -> None:
+    file = tmp_path / "slow_dag.py"
+    file.write_text("import time\ntime.sleep(0.5)\ndef work(): return 'done'\n")
+    async with bench(module="slow_dag", file=str(file)) as executor:
+        outcome = await executor.attempt("work", {}, timeout_s=0.45)
+
+    assert outcome.state is AttemptState.succeeded
+
+
+@pytest.mark.parametrize(
+    ("task", "grace_s"), [(tasks.hold, 60.0), (tasks.hold_ignoring_sigterm, 0.01), (tasks.hold_with_grandchild, 0.01)]
+)
+async def test_a_cancelled_attempt_is_gone_when_its_caller_goes_on(
+    task: Callable[..., object], grace_s: float, pipe: Pipe
+) -> None:
+    pids: list[int] = []
+    async with bench(grace_s=grace_s) as executor:
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: executor.run(task, pipe=pipe.path))
+            pids.append(int(await pipe.line()))
+            group.cancel_scope.cancel()
+        gone = [is_gone(pid) for pid in pids]
+        still_works = await works(executor)
+
+    assert gone == [True]
+    assert still_works
+
+
+async def test_a_cancelled_attempt_may_clean_up(pipe: Pipe) -> None:
+    async with bench() as executor:
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: executor.run(tasks.hold_and_clean_up, pipe=pipe.path))
+            await pipe.line()
+            group.cancel_scope.cancel()
+        said = await pipe.line()
+
+    assert said == "cleaned"
+
+
+async def test_an_attempt_cancelled_before_its_worker_is_ready_leaves_the_worker_to_the_next() -> None:
+    async with bench() as executor:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await executor.run(tasks.pid)
+        outcome = await executor.run(tasks.pid)
+
+    assert scope.cancelled_caught
+    assert outcome.worker.startswith("process-1 ")
+
+
+async def test_a_child_that_a_task_leaves_behind_ends_with_its_worker(pipe: Pipe) -> None:
+    async with bench() as executor:
+        outcome = await executor.run(tasks.leave_grandchild, pipe=pipe.path)
+        left = int(await pipe.line())
+        alive = not is_gone(left)
+
+    assert outcome.state is AttemptState.succeeded
+    assert alive
+    assert is_gone(left)
+
+
+async def test_a_worker_that_dies_is_noticed_though_its_child_holds_the_socket(pipe: Pipe) -> None:
+    async with bench() as executor:
+        first = await executor.run(tasks.leave_grandchild, pipe=pipe.path)
+        outcome = await executor.run(tasks.end, kind="sigkill")
+
+    assert outcome.worker == first.worker
+    assert "signal 9" in failure_of(outcome, Cause.lost)
+
+
+async def test_closing_ends_a_worker_that_is_busy(pipe: Pipe) -> None:
+    pids: list[int] = []
+    async with anyio.create_task_group() as group, bench(grace_s=0.01) as executor:
+        group.start_soon(lambda: executor.run(tasks.hold_ignoring_sigterm, pipe=pipe.path))
+        pids.append(int(await pipe.line()))
+
+    assert [is_gone(pid) for pid in pids] == [True]
+
+
+async def test_a_worker_actor_is_restarted_with_a_new_process() -> None:
+    async with ActorSystem() as system:
+        host = Host()
+        launch = launch_for(RunSite(run_id="run", module=MODULE, file=FILE, spawn=system.spawn))
+        worker = await system.spawn(lambda: Worker("worker", launch, host, 60.0), name="worker")
+        first = await host.next_ready()
+        os.kill(first.pid, signal.SIGKILL)
+        second = await host.next_ready()
+        reply = await second.execute(f"{MODULE}:pid", {})
+        last_exit = system.tree()[0].last_exit
+        await system.stop(worker)
+        host.close()
+
+    assert reply.value is not None
+    assert first.pid != second.pid
+    assert isinstance(last_exit, Killed)
+    assert (last_exit.cause, last_exit.signal) == ("signal", 9)
+    assert host.ended == [first, second]
+
+
+class Host:
+    """Who gets the workers, in place of a pool."""
+
+    def __init__(self) -> None:
+        self.ended: list[WorkerProcess] = []
+        self._send, self._receive = anyio.create_memory_object_stream[WorkerProcess](8)
+
+    async def next_ready(self) -> WorkerProcess:
+        return await self._receive.receive()
+
+    def close(self) -> None:
+        self._send.close()
+        self._receive.close()
+
+    def ready(self, process: WorkerProcess) -> None:
+        self._send.send_nowait(process)
+
+    def failed(self, error: WorkerLost) -> None:
+        raise AssertionError(error)
+
+    def gone(self, process: WorkerProcess) -> None:
+        self.ended.append(process)
+
+
+OWNER = """
+import anyio, sys
+from tests.faults import process_tasks as tasks
+from tests.faults.process_site import bench
+
+async def main():
+    async with bench(workers=2) as executor, anyio.create_task_group() as group:
+        idle = await executor.run(tasks.pid)
+        tasks.say(sys.argv[2], idle.value.get())
+        group.start_soon(lambda: executor.run(tasks.hold, pipe=sys.argv[2]))
+        group.start_soon(lambda: executor.run(tasks.hold, pipe=sys.argv[2]))
+
+anyio.run(main, backend=sys.argv[1])
+"""
+
+
+async def test_when_the_owner_is_killed_no_worker_stays(anyio_backend: str, pipe: Pipe) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, anyio_backend, pipe.path])
+    workers = [int(await pipe.line()) for _ in range(3)]
+    endings = [os.pidfd_open(pid) for pid in dict.fromkeys(workers)]
+
+    owner.kill()
+    owner.wait()
+    for ending in endings:
+        await anyio.wait_readable(ending)
+        os.close(ending)
+
+    assert len(endings) == 2
+    assert all(is_gone(pid) for pid in workers)
