@@ -13,7 +13,7 @@ from actorflow.actors import admission
 from actorflow.actors.actor import Actor
 from actorflow.actors.context import Context
 from actorflow.actors.dead_letters import DeadLetter, DeadLetterReason
-from actorflow.actors.dispatch import NoSuchHandlerError, Table, is_binding_error, leaf_of, table_of
+from actorflow.actors.dispatch import NO_TABLE, Table, is_binding_error, leaf_of, table_of
 from actorflow.actors.envelope import NEVER_S, Ask, DownNotice, Message, Retold, Tell, Tick, handler_name
 from actorflow.actors.errors import (
     ActorCrashed,
@@ -28,7 +28,7 @@ from actorflow.actors.errors import (
 from actorflow.actors.holdings import Holdings
 from actorflow.actors.mailbox import Inbox, Mailbox
 from actorflow.actors.monitor import Down, Monitor
-from actorflow.actors.ref import ActorRef, current_cell
+from actorflow.actors.ref import ActorRef
 from actorflow_supervisors.dynamic import Child, ChildPolicy, DynamicSupervisor, Verdict
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Shutdown, describe, is_abnormal
 from actorflow_supervisors.policy import should_restart
@@ -54,7 +54,6 @@ class Cell(Child):
     """
 
     __slots__ = (
-        "_attention",
         "_ending",
         "_factory",
         "_forgiven",
@@ -63,12 +62,14 @@ class Cell(Child):
         "_monitors",
         "_name",
         "_native_task",
+        "_signals",
         "_table",
         "children",
         "current",
         "handled",
         "holdings",
         "inbox",
+        "named",
         "parent",
         "ref",
         "restarting",
@@ -98,10 +99,11 @@ class Cell(Child):
         self.holdings: Holdings | None = None
         self._factory = factory
         self._name = name
-        self._table: Table | None = None
+        self.named = name is not None
+        self._table: Table = NO_TABLE
         self._native_task: object = None
         self._monitors: dict[Monitor, None] | None = None
-        self._attention = False
+        self._signals = 0
         self._ending = True
         self._leaving: ExitReason | None = None
         self._forgiven = False
@@ -152,9 +154,7 @@ class Cell(Child):
         await admission.admit_ask(self, ask)
 
     def before_ask(self, ask: Ask) -> None:
-        """This actor is about to wait for `ask`. Raises AskCycle if it would wait for itself."""
-        if not self.in_own_task():
-            return  # A task beside the handler waits; the actor goes on.
+        """This actor's handler is about to wait for `ask`. Raises AskCycle if it would wait for itself."""
         path = [self.path, ask.target.path]
         cell = ask.target
         while cell is not self and (next_ask := cell.waiting_on) is not None:
@@ -162,7 +162,6 @@ class Cell(Child):
             path.append(cell.path)
         if cell is self:
             raise AskCycle(tuple(path))
-        ask.asker = self
         ask.deadline_s = min(ask.deadline_s, self.deadline_s)
         self.waiting_on = ask
 
@@ -171,7 +170,7 @@ class Cell(Child):
         if cancelled is not None:
             cancelled.add_note(f"while waiting for {ask.name} of {' -> '.join(ask.waiting_path())}")
         if self.current is ask and self._region is not None:
-            self._attention = True
+            self._signals += 1
             self._region.cancel()
 
     def in_own_task(self) -> bool:
@@ -184,10 +183,11 @@ class Cell(Child):
         """End this incarnation after the message in hand."""
         if self._leaving is None:
             self._leaving = reason
-        self._attention = True
+        self._signals += 1
         if not should_restart(self.policy.restart, reason):
             admission.close(self)
-        self.inbox.wake()
+        if self.inbox.parked is not None:
+            self.inbox.wake()
 
     def held(self) -> Holdings:
         """What this incarnation holds; made on first use."""
@@ -233,7 +233,7 @@ class Cell(Child):
         super().request_stop(reason)
 
     def interrupt(self) -> None:
-        self._attention = True
+        self._signals += 1
         if self.inbox.parked is not None:
             self.inbox.wake()
         elif self._region is not None and not self.in_own_task():
@@ -243,7 +243,6 @@ class Cell(Child):
         return bool(self.children) or self._seam.now_s() < self._grace_until_s
 
     def on_exit(self, reason: ExitReason, verdict: Verdict) -> None:
-        path = self.path
         if verdict is Verdict.restart:
             if self._forgiven:
                 self._forgiven = False
@@ -253,21 +252,23 @@ class Cell(Child):
             self._close_for_good()
         if self.holdings is not None:
             holdings, self.holdings = self.holdings, None
-            holdings.release(path, reason)
+            holdings.release(self.path, reason)
         self._send_down(reason)
         if is_abnormal(reason) and logger.isEnabledFor(logging.ERROR):
             error = reason.error if isinstance(reason, Crashed | InitFailed) else None
-            logger.error("actor %s %s; verdict: %s", path, describe(reason), verdict, exc_info=error)
+            logger.error("actor %s %s; verdict: %s", self.path, describe(reason), verdict, exc_info=error)
 
     def on_end(self, reason: ExitReason) -> None:
-        self._close_for_good()
-        self._send_down(reason)
+        self.system.cells.pop(self._native_task, None)
+        if not self.inbox.closed or self.named or self._monitors or self.current is not None:
+            self._close_for_good()
+            self._send_down(reason)
 
     def _close_for_good(self) -> None:
         if not self.inbox.closed:
             admission.close(self)
         self._fail_current("was stopped while it handled the message")
-        if self._name is not None:
+        if self.named:
             self.system.names.free(self)
 
     def _fail_impatient(self) -> None:
@@ -278,32 +279,24 @@ class Cell(Child):
     # One incarnation.
 
     async def incarnate(self) -> ExitReason:
-        self._native_task = self._seam.current_task()
-        current_cell.set(self)
+        """From the factory to the last message; says why it was the last.
+
+        The loop over messages stands here in full on purpose: each call left out of it is 5 to 10% of a message, and
+        each coroutine left out 250 bytes of an idle actor.
+        """
         try:
-            actor = self._factory()
-            self._table = table_of(type(actor))
-            actor._actorflow_context = Context(self)
+            actor = self._make_actor()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever leaves an actor becomes an exit reason
             self.restarting = True
             return InitFailed(error)
-        self._ending = False
-        reason = await self._work(actor, self._table)
-        self._ending = self.restarting = True
-        if self.children is not None:
-            await self.children.stop_all(Shutdown("parent"))
-            self.children = None
-        if self._table.has_stopping:
-            reason = await self._say_goodbye(actor, reason)
-        return reason
-
-    async def _work(self, actor: Actor, table: Table) -> ExitReason:
-        """From `started` to the last message; says why it was the last."""
+        table, inbox, seam = self._table, self.inbox, self._seam
+        functions = table.functions
+        batch = left = FIRST_BATCH
         while True:
             self._clear_signals()
-            self._region = region = self._seam.interrupt()
+            self._region = region = seam.interrupt()
             try:
                 with region:
                     if self.state is ChildState.starting:
@@ -311,25 +304,79 @@ class Cell(Child):
                             await actor.started()
                         self.restarting = False
                         self.mark_started()
-                    await self._drain(actor, table)
+                    begun_s = seam.now_s()
+                    while self._signals == 0:
+                        items = inbox.items
+                        try:
+                            while items:
+                                self.current = message = items.popleft()
+                                if inbox.waiting is not None and len(items) <= inbox.low_water:
+                                    inbox.take_in()
+                                if type(message) is tuple:
+                                    name, args, kwargs = message
+                                    if kwargs:
+                                        await functions[name](actor, *args, **kwargs)
+                                    else:
+                                        await functions[name](actor, *args)
+                                elif type(message) is Ask:
+                                    if not message.slot.done() and (
+                                        message.deadline_s == NEVER_S or self._is_in_time(message)
+                                    ):
+                                        reply = await functions[message.name](actor, *message.args, **message.kwargs)
+                                        if not (message.deferred or message.slot.done()):
+                                            self.answer(message, reply)
+                                    self.current = None
+                                else:
+                                    await self._handle_other(message, actor, table)
+                                self.handled += 1
+                                if self._signals:
+                                    break
+                                left -= 1
+                                if not left:
+                                    self.current = None
+                                    took_s = seam.now_s() - begun_s
+                                    batch = batch // 2 or 1 if took_s > LONG_BATCH_S else min(batch * 2, LARGEST_BATCH)
+                                    left = batch
+                                    await seam.checkpoint()
+                                    begun_s = seam.now_s()
+                        except Exception as error:
+                            if not self._is_answer(error, table):
+                                raise
+                        self.current = None
+                        if inbox.items or self._signals:
+                            continue
+                        inbox.parked = slot = self.system.new_slot()
+                        try:
+                            await slot
+                        finally:
+                            inbox.parked = None
             except KeyboardInterrupt:
                 raise
-            except self._seam.cancelled as error:
+            except seam.cancelled as error:
                 if self.stop_reason is None:
-                    return self._crash(error)
+                    return await self._wind_down(actor, self._crash(error))
             except BaseException as error:  # noqa: BLE001 - whatever leaves an actor becomes an exit reason
-                return self._crash(error)
+                return await self._wind_down(actor, self._crash(error))
             finally:
                 self._region = None
             if self.stop_reason is not None:
                 self._fail_current("was stopped while it handled the message")
-                return self.stop_reason
+                return await self._wind_down(actor, self.stop_reason)
             if self._leaving is not None:
-                return self._leaving
+                return await self._wind_down(actor, self._leaving)
             self.current = None  # Its asker has gone, and it was interrupted; the actor goes on.
 
+    def _make_actor(self) -> Actor:
+        self._native_task = self._seam.current_task()
+        self.system.cells[self._native_task] = self
+        actor = self._factory()
+        self._table = table_of(type(actor))
+        actor._actorflow_context = Context(self)
+        self._ending = False
+        return actor
+
     def _clear_signals(self) -> None:
-        self._attention = False
+        self._signals = 0
         self._leaving = None
 
     def _fail_current(self, why: str) -> None:
@@ -337,60 +384,8 @@ class Cell(Child):
             self.current.fail(ActorNotRunning(self.path, why))
         self.current = None
 
-    async def _drain(self, actor: Actor, table: Table) -> None:
-        """Handle messages, one at a time, until something needs attention.
-
-        One long function on purpose: every call and coroutine left out of it is 10% of a message.
-        """
-        inbox = self.inbox
-        items = inbox.items
-        functions = table.functions
-        now_s = self._seam.now_s
-        batch = left = FIRST_BATCH
-        begun_s = now_s()
-        while True:
-            try:
-                while items:
-                    self.current = message = items.popleft()
-                    if inbox.waiting is not None and len(items) <= inbox.low_water:
-                        inbox.take_in(inspected=self.system.strict)
-                    if type(message) is tuple:
-                        await functions[message[0]](actor, *message[1], **message[2])
-                    elif type(message) is Ask:
-                        if self._is_wanted(message) if message.deadline_s != NEVER_S else not message.slot.done():
-                            reply = await functions[message.name](actor, *message.args, **message.kwargs)
-                            if not (message.deferred or message.slot.done()):
-                                self.answer(message, reply)
-                    else:
-                        await self._handle_other(message, actor, table)
-                    self.current = None
-                    self.handled += 1
-                    if self._attention:
-                        return
-                    left -= 1
-                    if not left:
-                        batch = batch // 2 or 1 if now_s() - begun_s > LONG_BATCH_S else min(batch * 2, LARGEST_BATCH)
-                        left = batch
-                        await self._seam.checkpoint()
-                        begun_s = now_s()
-            except Exception as error:
-                if not self._is_answer(error, table):
-                    raise
-            if self._attention:
-                return
-            if not items:
-                slot = inbox.parked = self.system.new_slot()
-                try:
-                    await slot
-                finally:
-                    inbox.parked = None
-                left = batch
-                begun_s = now_s()
-
-    def _is_wanted(self, ask: Ask) -> bool:
-        """False if the asker has gone, or its deadline has passed; then it is told so."""
-        if ask.slot.done():
-            return False
+    def _is_in_time(self, ask: Ask) -> bool:
+        """False if its deadline has passed; then it is told so."""
         if ask.deadline_s > self._seam.now_s():
             return True
         self.dead_letter(ask, DeadLetterReason.expired)
@@ -399,8 +394,9 @@ class Cell(Child):
 
     def answer(self, ask: Ask, reply: object) -> None:
         """Send a reply."""
+        boundary = self.system.boundary
         if not ask.slot.done():
-            ask.slot.set_result(reply if self.system.boundary is None else self.system.boundary.reply(ask, reply))
+            ask.slot.set_result(reply if boundary is None else boundary.reply(ask, reply))
 
     async def _handle_other(self, message: Message, actor: Actor, table: Table) -> None:
         if isinstance(message, DownNotice):
@@ -420,7 +416,7 @@ class Cell(Child):
             return False
         found = table.handlers.get(handler_name(message))
         answer: BaseException
-        if found is None and isinstance(error, NoSuchHandlerError):
+        if found is None and isinstance(error, KeyError):
             answer = UnknownHandler(self.path, handler_name(message), tuple(table.handlers))
             reason = DeadLetterReason.unknown_handler
         elif is_binding_error(error):
@@ -450,7 +446,6 @@ class Cell(Child):
 
     def _after_crash(self, message: Tell | Ask | Retold, error: BaseException) -> None:
         """The message in hand at a crash: once more if its handler says so, quarantined, or lost and its asker told."""
-        assert self._table is not None
         earlier = () if isinstance(message, tuple) else message.crashes
         crashes = (*earlier, error)
         name = handler_name(message)
@@ -467,6 +462,16 @@ class Cell(Child):
             self.dead_letter(message, DeadLetterReason.crashed, crashes)
         if isinstance(message, Ask):
             message.fail(ActorCrashed(self.path, name, error))
+
+    async def _wind_down(self, actor: Actor, reason: ExitReason) -> ExitReason:
+        """Stop the children, then run the hook; the reason as it stands after that."""
+        self._ending = self.restarting = True
+        if self.children is not None:
+            await self.children.stop_all(Shutdown("parent"))
+            self.children = None
+        if self._table.has_stopping:
+            return await self._say_goodbye(actor, reason)
+        return reason
 
     async def _say_goodbye(self, actor: Actor, reason: ExitReason) -> ExitReason:
         """Run `stopping`, within the grace; an error in it is the reason if the incarnation was well until then."""

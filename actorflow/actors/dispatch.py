@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.handler import Handler, handlers_of
@@ -12,31 +12,19 @@ from actorflow.actors.handler import Handler, handlers_of
 Function = Callable[..., Coroutine[Any, Any, Any]]
 
 
-class NoSuchHandlerError(Exception):
-    """Raised in place of a handler that the class lacks; the sender's fault, so it crashes nobody."""
-
-
-class Functions(dict[str, Function]):
-    """The plain functions behind the handlers, by name; a missing name gives one that raises NoSuchHandlerError."""
-
-    def __missing__(self, name: str) -> Function:
-        return _no_such_handler
-
-
-async def _no_such_handler(*_: Any, **__: Any) -> NoReturn:
-    raise NoSuchHandlerError
-
-
 @dataclass(frozen=True, slots=True)
 class Table:
     """One class: its handlers, their functions, and which hooks it overrides."""
 
-    functions: Functions
+    functions: dict[str, Function]
     handlers: dict[str, Handler[Any, Any, Any]]
     has_started: bool
     has_stopping: bool
     has_down: bool
 
+
+NO_TABLE = Table(functions={}, handlers={}, has_started=False, has_stopping=False, has_down=False)
+"""Of an actor that was never made."""
 
 _tables: dict[type, Table] = {}
 
@@ -47,7 +35,7 @@ def table_of(cls: type[Actor]) -> Table:
     if table is None:
         handlers = handlers_of(cls)
         table = _tables[cls] = Table(
-            functions=Functions(cast("dict[str, Function]", handlers)),
+            functions=cast("dict[str, Function]", handlers),
             handlers=handlers,
             has_started=cls.started is not Actor.started,
             has_stopping=cls.stopping is not Actor.stopping,

@@ -32,12 +32,12 @@ class Ask:
     """A call whose reply is awaited. Its slot is filled exactly once: a reply, or a `Failure`.
 
     deadline_s: of the loop's clock, after which nobody waits any more; inf for none.
-    target, asker: whom it waits for, and the actor that waits, if it is one and its handler is blocked by it.
+    target: whom it is waited for.
     patient: may wait for a new incarnation. deferred: the reply comes later, from elsewhere.
     crashes: the errors of incarnations that it crashed so far.
     """
 
-    __slots__ = ("args", "asker", "crashes", "deadline_s", "deferred", "kwargs", "name", "patient", "slot", "target")
+    __slots__ = ("args", "crashes", "deadline_s", "deferred", "kwargs", "name", "patient", "slot", "target")
 
     def __init__(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], slot: Slot, target: Cell, deadline_s: float
@@ -48,7 +48,6 @@ class Ask:
         self.slot = slot
         self.target = target
         self.deadline_s = deadline_s
-        self.asker: Cell | None = None
         self.patient = True
         self.deferred = False
         self.crashes: tuple[BaseException, ...] = ()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
 
 from anyio import current_effective_deadline
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 A_co = TypeVar("A_co", covariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
-
-current_cell: Final[ContextVar[Cell | None]] = ContextVar("actorflow_current_cell", default=None)
-"""The actor in whose task, or in a task started by it, the code runs."""
 
 
 class ActorRef(Generic[A_co]):
@@ -53,14 +49,15 @@ class ActorRef(Generic[A_co]):
             ask.patient = False
             if cell.restarting:
                 raise ActorRestarting(cell.path)
-        asker = current_cell.get()
+        asker = system.cells.get(system.current_task())
         if asker is not None:
             asker.before_ask(ask)
         inbox = self._inbox
         timed = ask.deadline_s == NEVER_S and system.ask_timeouts is not None
         try:
-            if len(inbox.items) < inbox.room:
-                inbox.items.append(ask)
+            items = inbox.items
+            if len(items) < inbox.room:
+                items.append(ask)
                 if inbox.parked is not None:
                     inbox.wake()
             else:
@@ -72,8 +69,8 @@ class ActorRef(Generic[A_co]):
             cell.asker_gone(ask, error)
             raise
         finally:
-            if ask.asker is not None:
-                ask.asker.waiting_on = None
+            if asker is not None:
+                asker.waiting_on = None
             if timed:
                 system.unwatch(ask)
         if type(value) is Failure:

@@ -63,6 +63,7 @@ class ActorSystem:
         self.boundary: Any = None
         self.quarantine_after = quarantine_after
         self.names = Names()
+        self.cells: dict[object, Cell] = {}
         self._intensity = intensity
         self._backoff = backoff
         self._mailbox = mailbox

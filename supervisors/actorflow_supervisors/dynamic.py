@@ -153,8 +153,9 @@ class Child:
         self.has_started = True
         if self.state is ChildState.starting:
             self.state = ChildState.running
-        if self._start_slot is not None and not self._start_slot.done():
-            self._start_slot.set_result(None)
+        if self._start_slot is not None:
+            _wake(self._start_slot)
+            self._start_slot = None
 
     def interrupt(self) -> None:
         """Bring the running incarnation to its end, as `request_stop` wants it."""

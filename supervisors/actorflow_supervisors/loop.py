@@ -16,8 +16,10 @@ import contextvars
 import importlib
 import logging
 import sys
+import time
 import types
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -122,6 +124,8 @@ class Home:
         self._tasks: dict[Spawned, Callable[[], None] | None] = {}
         self._empty: Slot | None = None
         self._first_error: BaseException | None = None
+        self.on_asyncio_task_done = self._asyncio_task_done
+        """For the asyncio seam: the done callback of every task, bound once."""
 
     def __len__(self) -> int:
         """How many spawned tasks have not ended and were not abandoned."""
@@ -159,8 +163,7 @@ class Home:
         if on_done is not None:
             on_done()
 
-    def asyncio_task_done(self, task: asyncio.Task[object]) -> None:
-        """For the asyncio seam: the done callback of a task."""
+    def _asyncio_task_done(self, task: asyncio.Task[object]) -> None:
         self.ended(task, None if task.cancelled() else task.exception())
 
     async def close(self, *, grace_s: float = LEAVE_GRACE_S) -> None:
@@ -248,9 +251,11 @@ class AsyncioSeam:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._context = contextvars.Context()
+        """Of done callbacks: without one, asyncio copies the caller's for every task."""
         self.slot: Callable[[], Slot] = loop.create_future
-        self.now_s: Callable[[], float] = loop.time
-        self.current_task: Callable[[], object] = _asyncio_current_task
+        self.now_s = _clock_of(loop)
+        self.current_task: Callable[[], object] = partial(asyncio.current_task, loop)
 
     def waiter(self) -> Waiter:
         return Waiter(self.slot)
@@ -272,15 +277,14 @@ class AsyncioSeam:
 
     def start_task(self, home: Home, run: Run, args: tuple[object, ...], name: str | None) -> Spawned:
         task = asyncio.Task(run(*args), loop=self._loop, name=name)
-        task.add_done_callback(home.asyncio_task_done)
+        task.add_done_callback(home.on_asyncio_task_done, context=self._context)
         return task
 
 
-def _asyncio_current_task() -> object:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
+def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """The loop's clock; what stands behind it where that is known, since it is read for each batch of messages."""
+    own = getattr(type(loop), "time", None)
+    return time.monotonic if own is asyncio.BaseEventLoop.time else loop.time
 
 
 @types.coroutine

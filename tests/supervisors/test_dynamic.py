@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Iterator
 
 import anyio
 import pytest
@@ -39,8 +40,12 @@ class Exits:
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
-    logging.getLogger("actorflow.supervisors").setLevel(logging.CRITICAL)
+def quiet() -> Iterator[None]:
+    logger = logging.getLogger("actorflow.supervisors")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(before)
 
 
 async def sleeper() -> None:

@@ -132,10 +132,10 @@ async def test_a_task_that_ignores_cancellation_is_abandoned_after_the_grace(cap
     home.spawn(naughty)
     await anyio.lowlevel.checkpoint()
     await home.close(grace_s=0)
+    release.set()
 
     assert len(home) == 0
     assert "abandoned" in caplog.text
-    release.set()
     async with seam.open_home() as other:
         other.spawn(anyio.lowlevel.checkpoint, on_done=ended.wake)
         await ended.wait()
