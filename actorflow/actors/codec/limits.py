@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from .errors import DecodeError
 
@@ -46,14 +47,14 @@ def check(data: bytes, limits: Limits) -> None:
     Small data with few bytes that could open a container passes without a walk: unpacking it is safe, and says
     itself what is malformed.
     """
-    if len(data) > limits.max_bytes:
-        raise DecodeError(f"{len(data):,} bytes are more than the limit of {limits.max_bytes:,}")
+    size = len(data)
+    if size > limits.max_bytes:
+        raise DecodeError(f"{size:,} bytes are more than the limit of {limits.max_bytes:,}")
     if (
-        len(data) > min(UNWALKED_BYTES, limits.max_elements)
-        or len(data) - len(data.translate(None, _HEADS)) > limits.max_arrays
-        or _TIMESTAMPS[0] in data
-        or _TIMESTAMPS[1] in data
-        or _TIMESTAMPS[2] in data
+        size > UNWALKED_BYTES
+        or size > limits.max_elements
+        or (size > limits.max_arrays and size - len(data.translate(None, _HEADS)) > limits.max_arrays)
+        or (b"\xff" in data and any(timestamp in data for timestamp in _TIMESTAMPS))
     ):
         _walk(data, limits)
 
@@ -84,29 +85,42 @@ def _announces(head: int) -> int:
 
 _ANNOUNCES = tuple(_announces(head) for head in range(256))
 
-# A run of scalars at the speed of the re engine, six times that of a loop; possessive, so it never backtracks.
-_RUN = 64
-_SCALARS = re.compile(
-    rb"(?:[\x00-\x7f\xc0\xc2\xc3\xe0-\xff\xa0\x80\x90]|[\xcc\xd0\xa1].|[\xcd\xd1\xa2]..|\xa3...|[\xce\xd2\xca\xa4].{4}"
-    rb"|\xa5.{5}|\xa6.{6}|\xa7.{7}|[\xcf\xd3\xcb\xa8].{8}|\xa9.{9}|\xaa.{10}){%d}+" % _RUN,
-    re.DOTALL,
+_SCALAR = (
+    rb"[\x00-\x7f\xc0\xc2\xc3\xe0-\xff\xa0\x80\x90]|[\xcc\xd0\xa1].|[\xcd\xd1\xa2]..|\xa3...|[\xce\xd2\xca\xa4].{4}"
+    rb"|\xa5.{5}|\xa6.{6}|\xa7.{7}|[\xcf\xd3\xcb\xa8].{8}|\xa9.{9}|\xaa.{10}|\xab.{11}|\xac.{12}"
 )
+_LONGEST_RUN = 64
+_RETRY_AFTER = 16
+
+
+@cache
+def _scalars(count: int) -> re.Pattern[bytes]:
+    """Matches exactly `count` short scalars, at six times the speed of a loop; possessive, so it never backtracks."""
+    return re.compile(rb"(?:%b){%d}+" % (_SCALAR, count), re.DOTALL)
 
 
 def _walk(data: bytes, limits: Limits) -> None:
-    """Visit each element once, without building it; no recursion, and no trust in a length that data states."""
+    """Visit each element once, without building it; no recursion, and no trust in a length that data states.
+
+    One long loop, since it runs for every element of every large value.
+    """
     end, max_arrays = len(data), limits.max_arrays
     outer: list[tuple[int, bool]] = []
     at, left, elements, in_map = 0, 1, 1, False
+    try_at = 0  # how many elements are left when a run of scalars is worth a try
     while True:
         while not left:
             if not outer:
                 return _at_end(at, end)
             left, in_map = outer.pop()
-        if left >= _RUN and (run := _SCALARS.match(data, at)):
-            at = run.end()
-            left -= _RUN
-            continue
+            try_at = left - _RETRY_AFTER
+        if left <= try_at:
+            count = min(left, _LONGEST_RUN)
+            if run := _scalars(count).match(data, at):
+                at = run.end()
+                left -= count
+                continue
+            try_at = left - _RETRY_AFTER
         if at >= end:
             raise DecodeError(f"cut short: {left} more elements were announced at byte {at}")
         head = data[at]
@@ -124,23 +138,26 @@ def _walk(data: bytes, limits: Limits) -> None:
         elif size == _UNKNOWN:
             raise DecodeError(f"unknown extension or type 0x{head:02x} at byte {at}")
         else:
-            at, count = _count(data, at, head)
-            count = count * 2 if size == _MAP else count
-            elements += count
-            if count > end - at:
-                raise DecodeError(
-                    f"cut short: {count:,} elements are announced at byte {at}, {end - at:,} bytes follow"
-                )
-            if elements > limits.max_elements:
-                raise DecodeError(f"more elements than the limit of {limits.max_elements:,}")
             if in_map and left % 2:
                 raise DecodeError(f"a map's key at byte {at} is no scalar")
             outer.append((left, in_map))
-            left, in_map = count, size == _MAP
+            at, left = _count(data, at, head)
+            in_map = size == _MAP
+            left = left * 2 if in_map else left
+            elements += left
+            _refuse_count(left, at, end, elements, limits)
             if len(outer) > max_arrays:
                 raise DecodeError(f"nested deeper than the limit of {limits.max_depth}")
+            try_at = left
         if at > end:
             raise DecodeError(f"cut short: byte {at} was announced, there are {end}")
+
+
+def _refuse_count(count: int, at: int, end: int, elements: int, limits: Limits) -> None:
+    if count > end - at:
+        raise DecodeError(f"cut short: {count:,} elements are announced at byte {at}, {end - at:,} bytes follow")
+    if elements > limits.max_elements:
+        raise DecodeError(f"more elements than the limit of {limits.max_elements:,}")
 
 
 def _count(data: bytes, at: int, head: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import Enum
 from types import ModuleType
@@ -15,6 +15,8 @@ from .typed import kind_of, lower_dataclass, lower_model
 from .wire import MARKS, Tag
 
 SCALARS: frozenset[type] = frozenset({type(None), bool, int, float, str, bytes})
+
+FEW_ITEMS = 32
 
 Lower = Callable[[Any, int], object]
 """(value, levels left) -> its lowered form. Any: each is called only with the type it is registered for."""
@@ -97,7 +99,8 @@ class Lowering:
         return out
 
     def _dict(self, mapping: dict[object, object], depth: int) -> object:
-        refuse_too_deep(mapping, depth)
+        if depth <= 0:
+            refuse_too_deep(mapping, depth)
         if not all_scalars(mapping):
             return self._pairs(mapping, depth)
         return mapping if all_scalars(mapping.values()) else self.named(mapping, depth - 1, _subscript)
@@ -172,12 +175,12 @@ class Lowering:
         return lower
 
 
-def all_scalars(items: Iterable[object]) -> bool:
+def all_scalars(items: Collection[object]) -> bool:
+    if len(items) < FEW_ITEMS:
+        return SCALARS.issuperset(map(type, items))
+    # Most long ones are of one type throughout, and counting it is the fastest proof.
     types = list(map(type, items))
-    if not types:
-        return True
     first = types[0]
-    # Most are of one type throughout, and counting it is the fastest proof.
     return first in SCALARS and (types.count(first) == len(types) or SCALARS.issuperset(types))
 
 

@@ -111,7 +111,11 @@ def lower_model(parts: Parts, cls: type[object], name: str) -> Callable[[Any, in
         if own.keys() != known:  # computed once and kept in __dict__ (cached_property), or never set (model_construct)
             own = {key: item for key, item in own.items() if key in known}
         out: list[object] = [MARKS[Tag.MODEL], name, parts.named(own, depth - 1, _attribute)]
-        fields_set, extra, private = [getattr(value, attribute) for attribute in _MODEL_STATE]
+        fields_set, extra, private = (
+            value.__pydantic_fields_set__,
+            value.__pydantic_extra__,
+            value.__pydantic_private__,
+        )
         if extra is None and private is None and fields_set == own.keys():
             return out
         out.append(sorted(fields_set))
