@@ -1,8 +1,8 @@
 """The journal: takes the events of one run in order, and tells when they are on disk.
 
-`append` only queues. `write` commits whatever has gathered as one group, in a worker thread, one group at a time:
-what gathers meanwhile is the next group, so the disk sets the pace and nothing waits for a tick. Observers and
-`synced` hear of a row only after its group is on disk.
+`append` only queues. `write` commits whatever has gathered as one group, in a worker thread, one group at a time. A
+group that nobody waits for gathers for a moment; `synced`, `room` and `close` end that moment at once, so nothing ever
+waits for a tick. Observers and `synced` hear of a row only after its group is on disk.
 
 A failed write is final: an fsync that failed once says nothing when it is repeated. Everyone who waits is told, all
 later events are dropped and counted, and what was acknowledged before stays readable.
@@ -31,6 +31,10 @@ from actorflow_supervisors.loop import Waiter, current_seam
 MAX_QUEUED_EVENTS: Final = 10_000
 MAX_QUEUED_BYTES: Final = 64 * 1024 * 1024
 CLOSE_GRACE_S: Final = 30.0
+LINGER_S: Final = 0.005
+"""How long a group gathers that nobody waits for: a commit costs a hop to a thread and an fsync, whatever its size."""
+FULL_GROUP: Final = 1_000
+"""Events at which a group is worth a commit at once."""
 
 Observer = Callable[[Sequence[Record]], None]
 """Called in the loop with each group, after it is on disk; returns at once."""
@@ -81,6 +85,7 @@ class Journal:
         self._awaiting_writer: list[Waiter] = []
         self._order = itertools.count()
         self._work: Waiter | None = None
+        self._lingering: Waiter | None = None
         self._limiter: anyio.CapacityLimiter | None = None
         self._writing = False
         self._closing = False
@@ -134,6 +139,8 @@ class Journal:
         if self._work is not None:
             self._work.wake()
             self._work = None
+        if len(group.rows) == FULL_GROUP:
+            self._hurry()
         return seq
 
     def subscribe(self, observer: Observer) -> None:
@@ -166,6 +173,7 @@ class Journal:
             self._check()
             waiter = current_seam().waiter()
             heapq.heappush(self._awaiting_sync, (seq, next(self._order), waiter))
+            self._hurry()
             await waiter.wait()
 
     async def room(self) -> None:
@@ -173,6 +181,7 @@ class Journal:
         while self._is_full():
             waiter = current_seam().waiter()
             self._awaiting_room.append(waiter)
+            self._hurry()
             await waiter.wait()
 
     async def close(self, *, grace_s: float = CLOSE_GRACE_S) -> None:
@@ -198,7 +207,24 @@ class Journal:
     async def _drain(self) -> None:
         self._check()
         while self._committing is not None or self._gathering.rows:
+            await self._linger()
             await self._commit()
+
+    async def _linger(self) -> None:
+        """Let the group gather, unless somebody waits for it or it is large enough."""
+        urgent = self._closing or self._awaiting_sync or self._awaiting_room or self._committing is not None
+        if urgent or len(self._gathering.rows) >= FULL_GROUP:
+            return
+        self._lingering = current_seam().waiter()
+        try:
+            with anyio.move_on_after(LINGER_S):
+                await self._lingering.wait()
+        finally:
+            self._lingering = None
+
+    def _hurry(self) -> None:
+        if self._lingering is not None:
+            self._lingering.wake()
 
     async def _commit(self) -> None:
         """Bring one group to disk. A group that an ended writer left behind is committed first; the log passes over
@@ -229,6 +255,7 @@ class Journal:
         await anyio.to_thread.run_sync(call, *args, abandon_on_cancel=True, limiter=self._limiter)
 
     async def _finish(self) -> None:
+        self._hurry()
         while self._writing:
             if self._work is not None:
                 self._work.wake()
