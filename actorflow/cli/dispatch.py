@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import click
 
@@ -46,13 +47,16 @@ def usage_remark(error: click.ClickException) -> Remark:
     """A usage error in our own form, with the help page that answers it."""
     context = getattr(error, "ctx", None)
     command = context.command_path if isinstance(context, click.Context) else "actorflow"
-    message = error.format_message().strip()
-    sentence, _, hint = message.partition(" Did you mean ")
-    hints = [f"did you mean {hint.replace(chr(39), chr(96))}"] if hint else []
-    if isinstance(error, click.NoSuchOption) and command.endswith((" run", " plan", " validate")):
-        hints.append("options of the dag's own stand after `--`: actorflow run FILE -- --name VALUE")
+    hints: list[str] = []
+    if isinstance(error, click.NoSuchOption):
+        hints += [
+            f"did you mean `{name}`?" for name in get_close_matches(error.option_name, error.possibilities or [], 1)
+        ]
+        if command.endswith((" run", " plan", " validate")):
+            hints.append("options of the dag's own stand after `--`: actorflow run FILE -- --name VALUE")
+    message = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
     hints.append(f"{command} --help")
-    return Remark(message=_lower_first(sentence.rstrip(".")), help="\n".join(hints))
+    return Remark(message=_lower_first(message.strip().rstrip(".")), help="\n".join(hints))
 
 
 def _lower_first(text: str) -> str:
@@ -69,7 +73,10 @@ def _refuse(complaint: Complaint, *, as_json: bool) -> int:
 
 def _interrupted(error: BaseException) -> int:
     """Before or after a run; a run itself answers signals by ending."""
-    code = ExitCode.terminated if isinstance(error, Terminated) else ExitCode.interrupted
+    asked_to_end = isinstance(error, Terminated) or isinstance(
+        error.__cause__, Terminated
+    )  # click raises Abort from it
+    code = ExitCode.terminated if asked_to_end else ExitCode.interrupted
     notes_to_stderr().insist([line("interrupted; nothing runs")])
     return code
 

@@ -20,7 +20,14 @@ from actorflow.cli.plain import PlainLines, TroubleLines
 from actorflow.cli.report import Next, report_lines, summary_line
 from actorflow.cli.settings import Settings
 from actorflow.cli.spans import Line, rendered
-from actorflow.cli.stopping import Stopper, kept_terminal, leave_at_once, stray_threads, terminal_modes
+from actorflow.cli.stopping import (
+    Stopper,
+    kept_terminal,
+    kill_processes_below,
+    leave_at_once,
+    stray_threads,
+    terminal_modes,
+)
 from actorflow.cli.streams import Notes, Result, notes_to_stderr, wants_color, wants_live
 from actorflow.cli.view import Painter, View
 from actorflow.compose import RunResult, RunSettings, execute
@@ -56,7 +63,14 @@ def follow(run: Followed, result: Result) -> int:
     with ExitStack() as stack:
         stack.enter_context(kept_terminal())
         view = _opened_view(run, board, notes, stack)
-        stopper = Stopper(control, grace_s=CANCEL_GRACE_S, tell=view.stopping, leave=_leaving())
+        stopper = Stopper(
+            control,
+            loop=run.backend,
+            grace_s=CANCEL_GRACE_S,
+            tell=view.stopping,
+            kill_processes=kill_processes_below,
+            leave=_leaving(),
+        )
         stack.enter_context(stopper.answering())
         outcome = _carried_out(run, control, _observer(run, view, result))
     code = after_run(outcome.status, stopper.first)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
 
+from actorflow.cli.complaint import refusal
 from actorflow.cli.front import COMMANDS, overview
 from actorflow.version import VERSION
 
@@ -25,6 +27,14 @@ class LazyGroup(click.Group):
         command = import_module(f"actorflow.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS:
+            near = get_close_matches(args[0], COMMANDS, 1)
+            raise refusal(f"no such command `{args[0]}`", f"did you mean `{near[0]}`?" if near else "actorflow --help")
+        return super().resolve_command(ctx, args)
 
     def get_help(self, ctx: click.Context) -> str:
         return overview()

@@ -127,7 +127,7 @@ class PlainLines:
         state = event.state
         row = self.board.rows[event.task]
         why = one_line(event.cause, event.error) if state is TaskState.failed else _needs(row, state)
-        return [line(clock(ts), f" {row.label} ", state_span(state), f" {why}")]
+        return [line(clock(ts), f" {row.label} ", state_span(state), f"{', ' if why else ''}{why}")]
 
 
 @dataclass(slots=True)

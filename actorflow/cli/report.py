@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from actorflow.cli.board import Board
 from actorflow.cli.failure import failure_lines
-from actorflow.cli.plain import STATE_WORDS
+from actorflow.cli.plain import STATE_WORDS, value_text
 from actorflow.cli.spans import Line, bad, dim, line, ok, strong, warn
 from actorflow.cli.words import duration, listed, number
 from actorflow.runs.states import RunStatus, TaskState
@@ -27,17 +28,22 @@ class Next:
 
 def report_lines(board: Board, next_: Next) -> list[Line]:
     """Blocks for the first failures, the cascade as a count, the summary, then what to type next."""
-    lines: list[Line] = []
-    for failure in board.failures[:MAX_FAILURE_BLOCKS]:
-        lines += failure_lines(failure, folder=next_.folder, full_traceback=next_.full_traceback)
-    lines += _not_shown(board)
-    lines += _cascade(board)
+    lines = [*failure_blocks(board, next_), *cascade_lines(board)]
     if lines:
         lines.append(line(dim(RULE)))
     lines.append(summary_line(board))
     if board.status is not RunStatus.succeeded:
         lines += advice(board, next_)
     return lines
+
+
+def failure_blocks(board: Board, next_: Next) -> list[Line]:
+    """The first failures in full, then how many there are more."""
+    lines: list[Line] = []
+    for failure in board.failures[:MAX_FAILURE_BLOCKS]:
+        lines += failure_lines(failure, folder=next_.folder, full_traceback=next_.full_traceback)
+    left = board.total(TaskState.failed) - min(len(board.failures), MAX_FAILURE_BLOCKS)
+    return [*lines, line(dim(f"  and {number(left)} more failed"))] if left > 0 else lines
 
 
 def summary_line(board: Board) -> Line:
@@ -55,21 +61,21 @@ def summary_line(board: Board) -> Line:
 
 
 def advice(board: Board, next_: Next) -> list[Line]:
-    """The next commands, each of which exists."""
-    store = f" --store {next_.store}" if next_.store else ""
+    """The next commands, each of which works as it stands."""
+    store = f" --store {shlex.quote(next_.store)}" if next_.store else ""
     lines = [line(dim("  show    "), f"actorflow show {board.run_id}{store}")]
     if board.failures:
-        lines.append(line(dim("  debug   "), f"actorflow run {next_.target} --executor inline{store}"))
+        lines.append(line(dim("  debug   "), f"{again(board, next_)} --executor inline{store}"))
     return lines
 
 
-def _not_shown(board: Board) -> list[Line]:
-    failed = board.total(TaskState.failed)
-    left = failed - min(len(board.failures), MAX_FAILURE_BLOCKS)
-    return [line(dim(f"  and {number(left)} more failed"))] if left > 0 else []
+def again(board: Board, next_: Next) -> str:
+    """The command that runs the same dag with the same parameters."""
+    given = [(name, value_text(param.value)) for name, param in board.params.items() if param.source != "default"]
+    return " ".join(["actorflow run", shlex.quote(next_.target), *[f"-p {shlex.quote(f'{k}={v}')}" for k, v in given]])
 
 
-def _cascade(board: Board) -> list[Line]:
+def cascade_lines(board: Board) -> list[Line]:
     """Steps that never ran because of the failures, by name and count, in one line."""
     names = [row.label for row in board.rows.values() if row.counts[TaskState.upstream_failed]]
     if not names:

@@ -12,18 +12,20 @@ kills every process below this one and leaves: a bound on the wait, never the wa
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from queue import Empty, SimpleQueue
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from actorflow.cli.exits import ExitCode, Terminated
 from actorflow.cli.view import Grace
 
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 KILL_MARGIN_S = 3.0
 """What a run may need beyond the grace of its attempts: to kill them, to write their ends down and to close."""
 
@@ -36,55 +38,81 @@ class Stoppable(Protocol):
 
 
 class Stopper:
-    """Answers signals while a run goes on. first: the signal that came first, None if none has."""
+    """Answers signals while a run goes on. first: the signal that came first, None if none has.
+
+    The answer is given on a thread of its own, which hears of a signal through a pipe. A Python handler alone would
+    not do: it runs only when the main thread gets to it, and a task may have blocked that for good. So on asyncio the
+    pipe is the wake-up descriptor that the C handler writes into; trio keeps that for itself, and there the Python
+    handler writes.
+    """
 
     def __init__(
-        self, run: Stoppable, *, grace_s: float, tell: Callable[[Grace], None], leave: Callable[[int], None]
+        self,
+        run: Stoppable,
+        *,
+        loop: Literal["asyncio", "trio"],
+        grace_s: float,
+        tell: Callable[[Grace], None],
+        kill_processes: Callable[[], object],
+        leave: Callable[[int], None],
     ) -> None:
         self.first: signal.Signals | None = None
         self._run = run
+        self._loop = loop
         self._grace_s = grace_s
         self._tell = tell
+        self._kill_processes = kill_processes
         self._leave = leave
-        # Each signal puts the seconds that the run has from then on; None ends the watch. Its `put` is the only thing
-        # of its kind that a handler may call while the interrupted code holds a lock.
-        self._bell: SimpleQueue[float | None] = SimpleQueue()
-        self._watch = threading.Thread(target=self._watch_the_end, name="actorflow stop", daemon=True)
-
-    def answer(self, number: int, frame: FrameType | None = None) -> None:
-        """The handler of both signals."""
-        why = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-        if self.first is None:
-            self.first = signal.Signals(number)
-            self._bell.put(self._grace_s + KILL_MARGIN_S)
-            self._run.cancel(why)
-            self._tell(Grace(time.time() + self._grace_s, why))
-        else:
-            self._bell.put(KILL_MARGIN_S)
-            self._run.kill()
-            self._tell(Grace(time.time(), why, killed=True))
 
     @contextmanager
     def answering(self) -> Generator[None]:
         """SIGINT and SIGTERM come here inside; then they go back to who had them."""
-        self._watch.start()
-        before = {number: signal.signal(number, self.answer) for number in (signal.SIGINT, signal.SIGTERM)}
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        watch = threading.Thread(target=self._watch, args=(reading,), name="actorflow stop", daemon=True)
+        watch.start()
+        woken_by_c = self._loop == "asyncio"
+        descriptor = signal.set_wakeup_fd(writing, warn_on_full_buffer=False) if woken_by_c else None
+        handler = _heard_already if woken_by_c else partial(_pass_on, writing)
+        before = {number: signal.signal(number, handler) for number in SIGNALS}
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            self._bell.put(None)
-            self._watch.join()
+            for number, previous in before.items():
+                signal.signal(number, previous)
+            if descriptor is not None:
+                signal.set_wakeup_fd(descriptor)
+            os.close(writing)
+            watch.join()
+            os.close(reading)
 
-    def _watch_the_end(self) -> None:
-        left_s = self._bell.get()
-        while left_s is not None:
-            try:
-                left_s = self._bell.get(timeout=left_s)
-            except Empty:
+    def _watch(self, reading: int) -> None:
+        """Answer each signal; leave once the time that the last one gave is over; end when the pipe is closed."""
+        deadline_s: float | None = None
+        while True:
+            left_s = None if deadline_s is None else max(deadline_s - time.monotonic(), 0.0)
+            if not select.select([reading], [], [], left_s)[0]:
                 self._leave(exit_code_of(self.first))
                 return
+            heard = os.read(reading, 64)
+            if not heard:
+                return
+            for number in heard:
+                if number in SIGNALS:
+                    deadline_s = time.monotonic() + KILL_MARGIN_S + self._answer(signal.Signals(number))
+
+    def _answer(self, number: signal.Signals) -> float:
+        """Stop or kill the run. Returns the grace it has from now on, in seconds."""
+        why = "Ctrl-C" if number is signal.SIGINT else number.name
+        if self.first is None:
+            self.first = number
+            self._run.cancel(why)
+            self._tell(Grace(time.time() + self._grace_s, why))
+            return self._grace_s
+        self._run.kill()
+        self._kill_processes()
+        self._tell(Grace(time.time(), why, killed=True))
+        return 0.0
 
 
 @contextmanager
@@ -130,26 +158,32 @@ def exit_code_of(first: signal.Signals | None) -> ExitCode:
     return ExitCode.terminated if first is signal.SIGTERM else ExitCode.interrupted
 
 
-def leave_at_once(code: int, *, modes: list[Any] | None, say: Callable[[str], None]) -> None:
-    """The last resort: kill all processes below this one, wait for their ends, restore the terminal, exit."""
+def kill_processes_below() -> int:
+    """SIGKILL to every process that descends from this one, waited for. Returns how many there were."""
     import psutil
 
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        _kill(child)
-    psutil.wait_procs(children, timeout=2)
+    below = psutil.Process().children(recursive=True)
+    for process in below:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(below, timeout=KILL_MARGIN_S)
+    return len(below)
+
+
+def leave_at_once(code: int, *, modes: list[Any] | None, say: Callable[[str], None]) -> None:
+    """The last resort: kill all processes below this one, restore the terminal, exit."""
+    killed = kill_processes_below()
     restore_terminal(modes)
-    say(f"the run did not end by itself; {len(children)} processes killed, the run shows as interrupted")
+    say(f"the run did not end by itself; {killed} processes killed, it is shown as interrupted")
     os._exit(code)
 
 
-def _kill(process: Any) -> None:
-    import psutil
+def _heard_already(number: int, frame: FrameType | None) -> None:
+    """The C handler has written the number into the pipe; without a Python handler it would not be called."""
 
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return
+
+def _pass_on(writing: int, number: int, frame: FrameType | None) -> None:
+    os.write(writing, bytes([number]))
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:

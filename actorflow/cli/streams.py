@@ -90,6 +90,11 @@ def notes_to_stderr(*, silent: bool = False) -> Notes:
     return Notes(sys.stderr, color=wants_color(sys.stderr, os.environ), silent=silent)
 
 
+def print_lines(lines: Iterable[Line]) -> None:
+    """Lines that are the result, to stdout, in colour where that is a terminal."""
+    sys.stdout.write(rendered(lines, color=wants_color(sys.stdout, os.environ)))
+
+
 @contextmanager
 def claimed_stdout() -> Generator[Result]:
     """The real stdout for the result; meanwhile whatever prints to stdout, children included, reaches stderr.

@@ -73,7 +73,6 @@ class View:
         self._lines: deque[Line] = deque()
         self._dropped = 0
         self._grace: Grace | None = None
-        # The one queue that a signal handler may put into while this very thread holds a lock.
         self._bell: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._draw_until_closed, name="actorflow view", daemon=True)
 
@@ -94,7 +93,7 @@ class View:
         self._bell.put(True)
 
     def stopping(self, grace: Grace) -> None:
-        """A signal has been answered. Safe to call from its handler."""
+        """A signal has been answered."""
         self._grace = grace
         self._bell.put(True)
 

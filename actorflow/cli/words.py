@@ -8,8 +8,10 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def duration(seconds: float) -> str:
-    """`30ms`, `2.1s`, `34s`, `1m05s`, `2h03m`, `1d04h`: two figures that matter, never more."""
+    """`<1ms`, `30ms`, `2.1s`, `34s`, `1m05s`, `2h03m`, `1d04h`: two figures that matter, never more."""
     seconds = max(seconds, 0.0)
+    if seconds < 0.0005:
+        return "<1ms"
     if seconds < 0.0995:
         return f"{round(seconds * 1000)}ms"
     if seconds < 9.95:

@@ -66,7 +66,7 @@ def test_a_failure_is_told_at_once_and_what_needed_it_once_a_step() -> None:
 
     assert lines[2:] == [
         "a FAILED ValueError: could not convert string to float: 'n/a', attempt 1, 1.0s",
-        "b not run needs a",
+        "b not run, needs a",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from typing import Literal
 
 import pytest
 
@@ -26,27 +27,46 @@ class Asked:
         self.calls.append("kill")
 
 
-def stopper(run: Asked, told: list[Grace], *, grace_s: float = 3600.0, left: threading.Event | None = None) -> Stopper:
+Loop = Literal["asyncio", "trio"]
+KILLED = ("kill", "kill processes")
+
+
+def stopper(
+    run: Asked,
+    told: list[Grace],
+    *,
+    loop: Loop = "asyncio",
+    grace_s: float = 3600.0,
+    left: threading.Event | None = None,
+) -> Stopper:
     leave = left or threading.Event()
-    return Stopper(run, grace_s=grace_s, tell=told.append, leave=lambda code: leave.set())
+    return Stopper(
+        run,
+        loop=loop,
+        grace_s=grace_s,
+        tell=told.append,
+        kill_processes=lambda: run.calls.append("kill processes"),
+        leave=lambda code: leave.set(),
+    )
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize(
     ("signals", "calls", "first"),
     [
         ([], [], None),
         ([signal.SIGINT], ["cancel Ctrl-C"], signal.SIGINT),
         ([signal.SIGTERM], ["cancel SIGTERM"], signal.SIGTERM),
-        ([signal.SIGINT, signal.SIGINT], ["cancel Ctrl-C", "kill"], signal.SIGINT),
-        ([signal.SIGTERM, signal.SIGINT], ["cancel SIGTERM", "kill"], signal.SIGTERM),
-        ([signal.SIGINT] * 3, ["cancel Ctrl-C", "kill", "kill"], signal.SIGINT),
+        ([signal.SIGINT, signal.SIGINT], ["cancel Ctrl-C", *KILLED], signal.SIGINT),
+        ([signal.SIGTERM, signal.SIGINT], ["cancel SIGTERM", *KILLED], signal.SIGTERM),
+        ([signal.SIGINT] * 3, ["cancel Ctrl-C", *KILLED, *KILLED], signal.SIGINT),
     ],
 )
 def test_the_first_signal_cancels_and_every_later_one_kills(
-    signals: list[signal.Signals], calls: list[str], first: signal.Signals | None
+    signals: list[signal.Signals], calls: list[str], first: signal.Signals | None, loop: Loop
 ) -> None:
     run, told = Asked(), list[Grace]()
-    answers = stopper(run, told)
+    answers = stopper(run, told, loop=loop)
 
     with answers.answering():
         for number in signals:
@@ -54,7 +74,7 @@ def test_the_first_signal_cancels_and_every_later_one_kills(
 
     assert run.calls == calls
     assert answers.first is first
-    assert [grace.killed for grace in told] == [call == "kill" for call in calls]
+    assert [grace.killed for grace in told] == [call == "kill" for call in calls if call != "kill processes"]
 
 
 def test_handlers_go_back_to_who_had_them() -> None:
@@ -91,6 +111,19 @@ def test_a_run_that_ended_is_not_left() -> None:
         signal.raise_signal(signal.SIGINT)
 
     assert not left.is_set()
+
+
+def test_a_signal_is_answered_while_the_main_thread_is_blocked_for_good() -> None:
+    run, told = Asked(), list[Grace]()
+    cancelled = threading.Event()
+    run.cancel = lambda reason: cancelled.set()  # type: ignore[method-assign]
+
+    with stopper(run, told).answering():
+        sender = threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,))
+        sender.start()
+        sender.join()
+
+        assert cancelled.wait(60)
 
 
 def test_sigterm_while_a_file_loads_is_an_exception_of_its_own() -> None:

@@ -10,7 +10,8 @@ from actorflow.cli.words import duration, listed, number, plural, shorten, size
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0, "0ms"),
+        (0, "<1ms"),
+        (0.0006, "1ms"),
         (0.0304, "30ms"),
         (0.0994, "99ms"),
         (0.0995, "0.1s"),
@@ -23,7 +24,7 @@ from actorflow.cli.words import duration, listed, number, plural, shorten, size
         (3599.6, "1h00m"),
         (7380, "2h03m"),
         (86_400 + 4 * 3600, "1d04h"),
-        (-1, "0ms"),
+        (-1, "<1ms"),
     ],
 )
 def test_a_duration_has_two_figures_that_matter(seconds: float, words: str) -> None:

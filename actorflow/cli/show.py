@@ -1,0 +1,41 @@
+"""`actorflow show`: one run, finished or not."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import click
+
+from actorflow.cli.options import json_option, store_option
+
+
+@click.command("show")
+@click.argument("run")
+@store_option
+@click.option("--full-traceback", is_flag=True, help="Failures with every frame, those of actorflow too.")
+@json_option("The whole run as one JSON object: every task instance with every attempt.")
+def command(*, run: str, store: str | None, full_traceback: bool, as_json: bool) -> None:
+    """Show RUN: its id, a beginning of it that is unique, or @last.
+
+    \b
+    Examples:
+      actorflow show @last
+      actorflow show 20261121-14 --json
+    """
+    from actorflow.cli.failure import short_path
+    from actorflow.cli.json_text import answer
+    from actorflow.cli.report import Next
+    from actorflow.cli.run_page import run_lines
+    from actorflow.cli.stored import board_of
+    from actorflow.cli.streams import print_lines
+    from actorflow.runs.store import SqliteStore
+
+    stored = SqliteStore(store).open_run(run)
+    if as_json:
+        click.echo(answer(**stored.history().to_json()))
+        return
+    board, file = board_of(stored)
+    folder = os.getcwd()
+    next_ = Next(target=short_path(file, folder), folder=folder, store=store or "", full_traceback=full_traceback)
+    print_lines(run_lines(board, next_, now_s=time.time()))
