@@ -19,8 +19,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -75,7 +76,7 @@ async def grouped(given: Sequence[Event], folder: Path, *, observed: bool) -> di
         journal.subscribe(lambda records: groups.append(len(records)))
     for event in header(len(given)):
         journal.append(event)
-    appending_s = 0.0
+    appending_s = took_s = 0.0
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.write)
         await journal.synced(journal.last_seq)
@@ -96,6 +97,7 @@ async def grouped(given: Sequence[Event], folder: Path, *, observed: bool) -> di
 async def single(given: Sequence[Event], folder: Path) -> dict[str, float]:
     """Seconds when every event waits for the one before to be on disk."""
     journal = SqliteStore(folder).create_run("r1")
+    took_s = 0.0
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.write)
         before = time.perf_counter()
@@ -165,8 +167,8 @@ class Rounds:
     def median(self, case: Callable[[], float]) -> float:
         return statistics.median(case() for _ in range(self.repeat))
 
-    def medians(self, case: Callable[..., object], *args: object) -> dict[str, float]:
-        found: list[dict[str, float]] = [anyio.run(case, *args, backend=self.backend) for _ in range(self.repeat)]
+    def medians(self, case: Callable[[], Awaitable[dict[str, float]]]) -> dict[str, float]:
+        found = [anyio.run(case, backend=self.backend) for _ in range(self.repeat)]
         return {name: statistics.median(one[name] for one in found) for name in found[0]}
 
 
@@ -192,7 +194,7 @@ def measure(rounds: Rounds, count: int) -> dict[str, object]:
     bare = count / rounds.median(lambda: executemany(rows, rounds.new_folder(), chained=False))
     chained = count / rounds.median(lambda: executemany(rows, rounds.new_folder(), chained=True))
     plain, observed = rounds.medians(one_group_after_another), rounds.medians(with_an_observer)
-    alone = rounds.medians(appended, given)
+    alone = rounds.medians(partial(appended, given))
     grouped_per_s = count / plain["took_s"]
 
     def us_per_event(call: Callable[[], object]) -> float:

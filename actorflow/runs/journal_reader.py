@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from actorflow.runs.chain import genesis, link
 from actorflow.runs.event_rows import Row
@@ -60,7 +60,7 @@ class JournalReader:
             return None
         if self._meta.get("summary_digest") != link(genesis(self.run_id), str(text).encode()):
             raise JournalDamaged(self.path, 1, "the digest of its summary does not fit")
-        return json.loads(str(text))
+        return cast("dict[str, object]", json.loads(str(text)))
 
     def rows(self) -> Iterator[Row]:
         """All rows in order; raises JournalDamaged at the first that is not what was written."""

@@ -82,16 +82,20 @@ class Tally:
 
     def apply(self, ts: float, event: Event) -> None:
         """Count `event`, recorded at `ts`."""
+        if isinstance(event, AttemptStarted):
+            self._start((event.task, event.map_index))
+        elif isinstance(event, AttemptFinished):
+            self._end((event.task, event.map_index), event)
+        elif isinstance(event, TaskFinished):
+            self._unstarted(event)
+        elif isinstance(event, TaskReady):
+            if event.width is not None:
+                self._pending[event.task] = event.width
+        else:
+            self._of_the_run(ts, event)
+
+    def _of_the_run(self, ts: float, event: RunStarted | RunCancelling | RunFinished) -> None:
         match event:
-            case AttemptStarted(task=task, map_index=map_index):
-                self._start((task, map_index))
-            case AttemptFinished(task=task, map_index=map_index):
-                self._end((task, map_index), event)
-            case TaskReady(task=task, width=width):
-                if width is not None:
-                    self._pending[task] = width
-            case TaskFinished():
-                self._unstarted(event)
             case RunStarted():
                 self.dag = event.dag
                 self.status = RunStatus.running

@@ -224,8 +224,18 @@ def test_reading_without_classes_raises_nothing_but_decode_errors(data: bytes) -
         return
 
 
-leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
-leaves |= st.dates() | st.timedeltas() | st.uuids() | st.decimals(allow_nan=False)
+leaves: st.SearchStrategy[object] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(),
+    st.binary(),
+    st.dates(),
+    st.timedeltas(),
+    st.uuids(),
+    st.decimals(allow_nan=False),
+)
 everything = st.recursive(
     leaves,
     lambda inner: (
