@@ -111,6 +111,7 @@ else:
         ),
     }
     _HOMES = {name: module for module, names in _MODULES.items() for name in names}
+    __all__ = [*sorted(_HOMES)]  # noqa: PLE0604 - all are strings
 
     def __getattr__(name: str) -> object:
         if name not in _HOMES:
