@@ -13,6 +13,7 @@ import importlib
 import os
 import resource
 import select
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -35,7 +36,7 @@ from actorflow.runs.worker_protocol import (
     read_request,
 )
 from actorflow_supervisors.parent_death import die_with_parent
-from actorflow_transports import BlockingConnection, ConnectionOptions, TransportError, blocking_from_fd
+from actorflow_transports import BlockingConnection, ConnectionOptions, TransportError
 
 
 def main() -> None:
@@ -45,7 +46,9 @@ def main() -> None:
         _exit_when_socket_ends(descriptor)
     sys.argv[:] = [file]
     _flush_each_line()
-    connection = blocking_from_fd(descriptor, ConnectionOptions(max_frame_bytes=MAX_FRAME_BYTES), peer="the owner")
+    os.set_inheritable(descriptor, False)  # what a task starts must not hold the connection open
+    options = ConnectionOptions(max_frame_bytes=MAX_FRAME_BYTES)
+    connection = BlockingConnection(socket.socket(fileno=descriptor), options, peer="the owner")
     worker = Worker(connection, module, file)
     worker.prepare()
     with contextlib.suppress(TransportError):  # the owner is gone, or wants no more answers
