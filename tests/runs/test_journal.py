@@ -10,6 +10,7 @@ import anyio.to_thread
 import pytest
 from anyio.lowlevel import checkpoint
 
+from actorflow.runs import journal as journal_module
 from actorflow.runs.event_rows import Row
 from actorflow.runs.events import Record, RunCancelling
 from actorflow.runs.journal import Journal
@@ -112,6 +113,78 @@ async def test_what_gathers_during_a_commit_is_the_next_group() -> None:
 
     assert log.groups == [[1], [2, 3, 4, 5, 6]]
     assert log.most_at_once == 1
+
+
+class Gathering:
+    """A journal whose groups gather until somebody waits for them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **bounds: int) -> None:
+        monkeypatch.setattr(journal_module, "LINGER_S", 1e9)
+        self.log = MemoryLog("r1")
+        self.journal = Journal(self.log, **bounds)
+
+    async def append(self, count: int = 1) -> int:
+        """Appends so many events, and lets the writer do what it would without anyone who waits."""
+        for _ in range(count):
+            self.journal.append(event())
+        await anyio.wait_all_tasks_blocked()
+        return self.log.last_seq
+
+
+async def test_a_group_gathers_until_somebody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    gathering = Gathering(monkeypatch)
+    journal = gathering.journal
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(journal.write)
+        assert await gathering.append(2) == 0
+        await journal.synced(1)
+        assert gathering.log.last_seq == 2
+        await journal.close()
+
+
+async def test_a_full_group_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    gathering = Gathering(monkeypatch)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gathering.journal.write)
+        assert await gathering.append(journal_module.FULL_GROUP - 1) == 0
+        assert await gathering.append() == journal_module.FULL_GROUP
+        await gathering.journal.close()
+
+
+async def test_who_waits_for_room_ends_the_gathering(monkeypatch: pytest.MonkeyPatch) -> None:
+    gathering = Gathering(monkeypatch, max_queued_events=1)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gathering.journal.write)
+        assert await gathering.append(2) == 0
+        await gathering.journal.room()
+        assert gathering.log.last_seq == 2
+        await gathering.journal.close()
+
+
+async def test_closing_ends_the_gathering(monkeypatch: pytest.MonkeyPatch) -> None:
+    gathering = Gathering(monkeypatch)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gathering.journal.write)
+        assert await gathering.append() == 0
+        await gathering.journal.close()
+
+    assert gathering.log.last_seq == 1
+
+
+async def test_observers_hear_of_a_group_that_nobody_waits_for() -> None:
+    journal = Journal(MemoryLog("r1"))
+    heard = anyio.Event()
+    journal.subscribe(lambda _: heard.set())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(journal.write)
+        journal.append(event())
+        await heard.wait()
+        await journal.close()
 
 
 async def test_synced_waits_for_its_own_row_and_not_for_later_ones() -> None:
