@@ -118,10 +118,10 @@ async def test_what_gathers_during_a_commit_is_the_next_group() -> None:
 class Gathering:
     """A journal whose groups gather until somebody waits for them."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **bounds: int) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, max_queued_events: int = 10_000) -> None:
         monkeypatch.setattr(journal_module, "LINGER_S", 1e9)
         self.log = MemoryLog("r1")
-        self.journal = Journal(self.log, **bounds)
+        self.journal = Journal(self.log, max_queued_events=max_queued_events)
 
     async def append(self, count: int = 1) -> int:
         """Appends so many events, and lets the writer do what it would without anyone who waits."""
