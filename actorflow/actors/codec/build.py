@@ -30,13 +30,18 @@ class _Mark:
         self.build = build
 
 
+Known = dict[tuple[type[object], Tag], Build]
+"""How to build a class, kept from message to message; names are resolved anew in each, so a reload is seen."""
+
+
 class Reader:
     """Builds one value: the hooks msgpack calls, innermost first, and what this one message has resolved."""
 
-    __slots__ = ("_builders", "_marks", "_resolver")
+    __slots__ = ("_builders", "_known", "_marks", "_resolver")
 
-    def __init__(self, resolver: TypeResolver) -> None:
+    def __init__(self, resolver: TypeResolver, known: Known) -> None:
         self._resolver = resolver
+        self._known = known
         self._marks = 0
         self._builders: dict[tuple[str, Tag], Build] = {}
 
@@ -62,9 +67,12 @@ class Reader:
             cls = self._resolver.resolve(name)
         except UnknownType as exc:
             raise DecodeError(str(exc)) from exc
-        if kind_of(cls) is not kind:
-            raise DecodeError(f"{name} is no {kind.name.lower()}")
-        build = self._builders[name, kind] = BUILDERS[kind](cls)
+        build = self._known.get((cls, kind))
+        if build is None:
+            if kind_of(cls) is not kind:
+                raise DecodeError(f"{name} is no {kind.name.lower()}")
+            build = self._known[cls, kind] = BUILDERS[kind](cls)
+        self._builders[name, kind] = build
         return build
 
     def _on_ext(self, code: int, data: bytes) -> object:

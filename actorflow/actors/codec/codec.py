@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .build import Reader, read_plain
+from .build import Known, Reader, read_plain
 from .errors import DecodeError, Refusal
 from .limits import Limits, check
 from .lower import Lowering
@@ -27,6 +27,7 @@ class Codec:
     def __init__(self, resolve: TypeResolver | None = None, limits: Limits | None = None) -> None:
         self._resolver = resolve if resolve is not None else TypeResolver()
         self.limits = limits if limits is not None else Limits()
+        self._known: Known = {}
         self._lowering = Lowering(resolver=self._resolver, max_depth=self.limits.max_depth)
 
     def encode(self, value: object, name: str = "value") -> bytes:
@@ -43,7 +44,7 @@ class Codec:
         """The value; raises DecodeError for all that `encode` did not make, before it builds more than the limits."""
         check(data, self.limits)
         try:
-            return Reader(self._resolver).read(data) if _TAG_HEAD in data else read_plain(data)
+            return Reader(self._resolver, self._known).read(data) if _TAG_HEAD in data else read_plain(data)
         except DecodeError:
             raise
         except Exception as exc:

@@ -85,11 +85,12 @@ def _announces(head: int) -> int:
 
 _ANNOUNCES = tuple(_announces(head) for head in range(256))
 
+# The most frequent ones first: alternatives are tried in turn.
 _SCALAR = (
-    rb"[\x00-\x7f\xc0\xc2\xc3\xe0-\xff\xa0\x80\x90]|[\xcc\xd0\xa1].|[\xcd\xd1\xa2]..|\xa3...|[\xce\xd2\xca\xa4].{4}"
-    rb"|\xa5.{5}|\xa6.{6}|\xa7.{7}|[\xcf\xd3\xcb\xa8].{8}|\xa9.{9}|\xaa.{10}|\xab.{11}|\xac.{12}"
+    rb"[\x00-\x7f\xc0\xc2\xc3\xe0-\xff\xa0\x80\x90]|[\xcb\xcf\xd3\xa8].{8}|[\xcd\xd1\xa2]..|[\xcc\xd0\xa1]."
+    rb"|[\xce\xd2\xca\xa4].{4}|\xa3...|\xc7\x00.|\xa5.{5}|\xa6.{6}|\xa7.{7}|\xa9.{9}|\xaa.{10}"
 )
-_LONGEST_RUN = 64
+_LONG_RUN, _RUN, _SHORT_RUN = 64, 16, 4
 _RETRY_AFTER = 16
 
 
@@ -114,8 +115,8 @@ def _walk(data: bytes, limits: Limits) -> None:
                 return _at_end(at, end)
             left, in_map = outer.pop()
             try_at = left - _RETRY_AFTER
-        if left <= try_at:
-            count = min(left, _LONGEST_RUN)
+        if _SHORT_RUN <= left <= try_at:
+            count = _LONG_RUN if left >= _LONG_RUN else _RUN if left >= _RUN else _SHORT_RUN
             if run := _scalars(count).match(data, at):
                 at = run.end()
                 left -= count
