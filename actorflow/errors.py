@@ -1,0 +1,116 @@
+"""Public door: every error that actorflow raises on purpose, drawn as trees.
+
+ActorflowError
+├── ActorError                  actors
+│   ├── AskError                an ask that got no reply
+│   │   ├── ActorCrashed
+│   │   ├── ActorNotRunning
+│   │   ├── ActorRestarting
+│   │   ├── AskCycle
+│   │   ├── AskTimeout
+│   │   └── OutcomeUnknown
+│   ├── MailboxFull
+│   ├── MessageRefused
+│   ├── NameTaken
+│   ├── SpawnFailed
+│   └── UnknownHandler
+├── CodecError                  values that cannot cross
+│   ├── DecodeError
+│   └── EncodeError
+├── FlowFaults                  everything that is wrong with a pipeline's file
+├── RunFailed                   the value of a run that did not succeed
+└── StoreError                  the store of runs
+    ├── AmbiguousRun
+    ├── ForeignStore
+    ├── JournalDamaged
+    ├── JournalFailed
+    │   └── StoreFull
+    ├── NewerStore
+    ├── RunInUse
+    ├── RunNotFound
+    └── StoreUnwritable
+
+SupervisorError                 the supervisors' own tree, since they are used alone too
+├── ChildDidNotStop
+├── ChildExists
+├── ChildStartFailed
+├── ChildStillRunning
+├── IntensityExceeded
+├── InvalidChildSpec
+├── MaxChildren
+├── MemoryQuotaExceeded
+├── NoSuchChild
+├── ProcessStartFailed
+└── SupervisorNotRunning
+
+TransportError                  the transports' own tree
+├── AddressError
+├── AddressInUse
+├── AddressRefused
+├── ConnectRefused
+├── ConnectionClosed
+├── ConnectionLost
+│   ├── BadFrame
+│   ├── BadItem
+│   └── FrameTooLarge
+├── EndOfItems
+├── HandshakeRefused
+└── ReceiverBusy
+"""
+
+from __future__ import annotations
+
+from actorflow.actors.codec import CodecError as CodecError
+from actorflow.actors.codec import DecodeError as DecodeError
+from actorflow.actors.codec import EncodeError as EncodeError
+from actorflow.actors.errors import ActorCrashed as ActorCrashed
+from actorflow.actors.errors import ActorError as ActorError
+from actorflow.actors.errors import ActorflowError as ActorflowError
+from actorflow.actors.errors import ActorNotRunning as ActorNotRunning
+from actorflow.actors.errors import ActorRestarting as ActorRestarting
+from actorflow.actors.errors import AskCycle as AskCycle
+from actorflow.actors.errors import AskError as AskError
+from actorflow.actors.errors import AskTimeout as AskTimeout
+from actorflow.actors.errors import MailboxFull as MailboxFull
+from actorflow.actors.errors import MessageRefused as MessageRefused
+from actorflow.actors.errors import NameTaken as NameTaken
+from actorflow.actors.errors import OutcomeUnknown as OutcomeUnknown
+from actorflow.actors.errors import SpawnFailed as SpawnFailed
+from actorflow.actors.errors import UnknownHandler as UnknownHandler
+from actorflow.compose import RunFailed as RunFailed
+from actorflow.flows.faults import FlowFaults as FlowFaults
+from actorflow.runs.store_errors import AmbiguousRun as AmbiguousRun
+from actorflow.runs.store_errors import ForeignStore as ForeignStore
+from actorflow.runs.store_errors import JournalDamaged as JournalDamaged
+from actorflow.runs.store_errors import JournalFailed as JournalFailed
+from actorflow.runs.store_errors import NewerStore as NewerStore
+from actorflow.runs.store_errors import RunInUse as RunInUse
+from actorflow.runs.store_errors import RunNotFound as RunNotFound
+from actorflow.runs.store_errors import StoreError as StoreError
+from actorflow.runs.store_errors import StoreFull as StoreFull
+from actorflow.runs.store_errors import StoreUnwritable as StoreUnwritable
+from actorflow_supervisors.errors import ChildDidNotStop as ChildDidNotStop
+from actorflow_supervisors.errors import ChildExists as ChildExists
+from actorflow_supervisors.errors import ChildStartFailed as ChildStartFailed
+from actorflow_supervisors.errors import ChildStillRunning as ChildStillRunning
+from actorflow_supervisors.errors import IntensityExceeded as IntensityExceeded
+from actorflow_supervisors.errors import InvalidChildSpec as InvalidChildSpec
+from actorflow_supervisors.errors import MaxChildren as MaxChildren
+from actorflow_supervisors.errors import NoSuchChild as NoSuchChild
+from actorflow_supervisors.errors import SupervisorError as SupervisorError
+from actorflow_supervisors.errors import SupervisorNotRunning as SupervisorNotRunning
+from actorflow_supervisors.memory import MemoryQuotaExceeded as MemoryQuotaExceeded
+from actorflow_supervisors.process import ProcessStartFailed as ProcessStartFailed
+from actorflow_transports.errors import AddressError as AddressError
+from actorflow_transports.errors import AddressInUse as AddressInUse
+from actorflow_transports.errors import AddressRefused as AddressRefused
+from actorflow_transports.errors import BadFrame as BadFrame
+from actorflow_transports.errors import BadItem as BadItem
+from actorflow_transports.errors import ConnectionClosed as ConnectionClosed
+from actorflow_transports.errors import ConnectionLost as ConnectionLost
+from actorflow_transports.errors import ConnectRefused as ConnectRefused
+from actorflow_transports.errors import EndOfItems as EndOfItems
+from actorflow_transports.errors import FrameTooLarge as FrameTooLarge
+from actorflow_transports.errors import HandshakeRefused as HandshakeRefused
+from actorflow_transports.errors import ReceiverBusy as ReceiverBusy
+from actorflow_transports.errors import TransportError as TransportError
