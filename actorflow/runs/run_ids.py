@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import time
 from collections.abc import Callable
 from typing import Final
@@ -14,7 +14,12 @@ _VALID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
 RUN_ID_HELP: Final = "use up to 64 letters, digits, '-', '_' and '.', the first a letter or digit"
 
 
-def new_run_id(*, now: float | None = None, random_below: Callable[[int], int] = secrets.randbelow) -> str:
+def _random_below(limit: int) -> int:
+    """From the system; even for every power of two up to 256."""
+    return os.urandom(1)[0] % limit
+
+
+def new_run_id(*, now: float | None = None, random_below: Callable[[int], int] = _random_below) -> str:
     """A new id: date and time in UTC, two characters for the millisecond, three of chance."""
     now = time.time() if now is None else now
     thousandth = int(now % 1 * 1000)

@@ -1,0 +1,49 @@
+"""Every format ever released opens: recorded journals, and what they must read as for ever.
+
+A new format adds a file here; the files of older ones are never made anew.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from actorflow.runs.events import to_json
+from actorflow.runs.journal_reader import FORMAT
+from actorflow.runs.store import SqliteStore
+
+RECORDED = Path(__file__).with_name("recorded")
+
+
+@pytest.mark.parametrize("version", range(1, FORMAT + 1))
+def test_a_recorded_journal_reads_as_it_always_did(version: int, tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store")
+    store.prepare()
+    shutil.copy(RECORDED / f"format-{version}.sqlite", store.root / "runs" / "recorded.sqlite")
+    stored = store.open_run("recorded")
+
+    expected = json.loads((RECORDED / f"format-{version}.json").read_text())
+
+    assert json.loads(json.dumps([to_json(record) for record in stored.records()])) == expected["events"]
+    assert json.loads(json.dumps(stored.history().to_json())) == expected["history"]
+    assert store.runs()[0].to_json(0.0) == expected["summary"]
+
+
+@pytest.mark.anyio
+async def test_a_recorded_journal_can_be_written_on(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store")
+    store.prepare()
+    shutil.copy(RECORDED / f"format-{FORMAT}.sqlite", store.root / "runs" / "recorded.sqlite")
+    before = list(store.open_run("recorded").records())
+
+    journal = store.reopen_run("recorded")
+    journal.append(before[-1].event)
+    await journal.close()
+
+    assert [record.event for record in store.open_run("recorded").records()] == [
+        *(record.event for record in before),
+        before[-1].event,
+    ]
