@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from actorflow.runs.control import RunControl as RunControl
     from actorflow.runs.states import RunStatus as RunStatus
     from actorflow.runs.states import TaskState as TaskState
-    from actorflow.version import VERSION as __version__  # noqa: F401 - the field's name for it
+    from actorflow.version import VERSION as __version__
     from actorflow_supervisors import Backoff as Backoff
     from actorflow_supervisors import Crashed as Crashed
     from actorflow_supervisors import InitFailed as InitFailed
@@ -76,18 +76,52 @@ _HOME: Final = {
     "task": "actorflow.flows.task",
 }
 
-__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604 - all are strings
+__all__ = [
+    "Actor",
+    "ActorRef",
+    "ActorSystem",
+    "Backoff",
+    "BoundDag",
+    "Context",
+    "Crashed",
+    "Dag",
+    "Down",
+    "InitFailed",
+    "Killed",
+    "Mailbox",
+    "NoProc",
+    "NodeDown",
+    "Normal",
+    "RestartIntensity",
+    "Retry",
+    "RunControl",
+    "RunFailed",
+    "RunResult",
+    "RunStatus",
+    "Shutdown",
+    "Task",
+    "TaskState",
+    "TriggerRule",
+    "__version__",
+    "dag",
+    "handler",
+    "run",
+    "run_async",
+    "task",
+]
 
 
-def __getattr__(name: str) -> object:
-    if name == "__version__":
-        return importlib.import_module("actorflow.version").VERSION
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'actorflow' has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker that saw it would let every misspelt name pass
+
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            return importlib.import_module("actorflow.version").VERSION
+        home = _HOME.get(name)
+        if home is None:
+            raise AttributeError(f"module 'actorflow' has no attribute {name!r}")
+        value: object = getattr(importlib.import_module(home), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
