@@ -319,7 +319,7 @@ class SupervisorState:
             if name in episode.to_stop:
                 self.stop(self.children[name])
                 return
-        if episode.timer is not None:
+        if episode.to_start and episode.timer is not None:
             return
         for name in [name for name in self.children if name in episode.to_start]:
             child = self.children[name]
@@ -330,7 +330,12 @@ class SupervisorState:
             if child.state is ChildState.stopped:
                 self._start(child)
             return
+        self._finish(episode)
+
+    def _finish(self, episode: Episode) -> None:
         self.episodes.remove(episode)
+        if episode.timer is not None:
+            self._out.append(do.CancelTimer(episode.timer))
         if episode.boot:
             self._booted()
 

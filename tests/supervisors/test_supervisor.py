@@ -454,6 +454,25 @@ async def test_3_the_error_at_the_root_tells_the_whole_way_down_to_the_last_cras
     assert "child 'db' failed again after 0 restarts" in str(caught.value)
 
 
+async def test_budgets_multiply_down_a_tree() -> None:
+    starts = 0
+
+    async def broken() -> None:
+        nonlocal starts
+        starts += 1
+        await anyio.sleep(0.001)
+        raise OSError
+
+    low = Supervisor([ChildSpec(id="broken", run=broken)], name="low", backoff=None)
+    middle = Supervisor([low.as_child()], name="middle", backoff=None)
+
+    with pytest.raises(IntensityExceeded):
+        async with Supervisor([middle.as_child()], backoff=None):
+            await anyio.sleep_forever()
+
+    assert starts == 4 * 4 * 4
+
+
 async def test_waiting_for_a_supervisor_that_gives_up_raises_too() -> None:
     worker = Worker("a", [])
     caught: list[BaseException] = []

@@ -648,6 +648,7 @@ def test_a_stop_of_a_child_in_backoff_ends_the_restart() -> None:
 
     assert simulated.answers == {request: None}
     assert simulated.states() == {"a": "stopped 1"}
+    assert simulated.timers == {}
     simulated.advance(7200)
     assert simulated.states() == {"a": "stopped 1"}
 
