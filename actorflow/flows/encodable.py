@@ -102,27 +102,31 @@ def _refusals(annotation: object, path: str, seen: frozenset[object], depth: int
 
 def _refused(cls: type[object]) -> str:
     """The way out for a class whose instances cannot be encoded; "" where they may be."""
-    for abstract, help in _ABSTRACT:
+    if _is_carried(cls):
+        return ""
+    help = _HELPS_BY_MODULE.get(cls.__module__.partition(".")[0], "")
+    for abstract, other in _ABSTRACT:
         if issubclass(cls, abstract):
-            return help
+            return help or other
     if (cls.__module__, cls.__name__) == ("collections.abc", "Callable") or issubclass(
         cls, type | types.FunctionType | types.BuiltinFunctionType
     ):
         return _CODE
-    if _may_be_encoded(cls):
-        return ""
-    return _HELPS_BY_MODULE.get(cls.__module__.partition(".")[0], _MODEL)
+    return "" if _has_carried_child(cls) else help or _MODEL
 
 
-def _may_be_encoded(cls: type[object]) -> bool:
+def _is_carried(cls: type[object]) -> bool:
+    """True for what the codec carries as this very class."""
     if cls in _PLAIN or (cls.__module__, cls.__qualname__) in _PLAIN_NAMES or issubclass(cls, PurePath):
         return True
-    if kind_of(cls) is not None or typing.is_typeddict(cls):
-        return True
-    # A value may be of a subclass: a protocol, an abstract base, or a base class of dataclasses.
+    return kind_of(cls) is not None or typing.is_typeddict(cls)
+
+
+def _has_carried_child(cls: type[object]) -> bool:
+    """True where a value may be of a subclass: a protocol, an abstract base, a base class of dataclasses."""
     if inspect.isabstract(cls) or getattr(cls, "_is_protocol", False):
         return True
-    return any(_may_be_encoded(child) for child in type.__subclasses__(cls))
+    return any(_is_carried(child) or _has_carried_child(child) for child in type.__subclasses__(cls))
 
 
 def _fields(cls: type[object]) -> Iterator[tuple[str, object]]:

@@ -95,7 +95,8 @@ def _are_texts(given: object) -> TypeGuard[Sequence[str]]:
 
 
 def _ill_typed(spec: ParamSpec, value: object, why: str, source: str, location: Location | None) -> Fault:
-    shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
+    text = repr(value[0] if _are_texts(value) and len(value) == 1 else value)
+    shown = text if len(text) <= 60 else f"{text[:57]}..."
     wanted = annotation_name(spec.annotation)
     message = f"parameter `{spec.name}` takes `{wanted}`, not {shown} (given by {source})"
     return Fault(Code.bad_parameter, message, location, why)
