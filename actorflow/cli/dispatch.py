@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import click
 
@@ -49,9 +47,10 @@ def usage_remark(error: click.ClickException) -> Remark:
     command = context.command_path if isinstance(context, click.Context) else "actorflow"
     hints: list[str] = []
     if isinstance(error, click.NoSuchOption):
-        hints += [
-            f"did you mean `{name}`?" for name in get_close_matches(error.option_name, error.possibilities or [], 1)
-        ]
+        from difflib import get_close_matches
+
+        near = get_close_matches(error.option_name, error.possibilities or [], 1)
+        hints += [f"did you mean `{name}`?" for name in near]
         if command.endswith((" run", " plan", " validate")):
             hints.append("options of the dag's own stand after `--`: actorflow run FILE -- --name VALUE")
     message = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
@@ -86,5 +85,7 @@ def _complaint(error: Exception) -> Complaint:
 
     complaint = complaint_about(error)
     if complaint.exit_code is ExitCode.internal:
+        import traceback
+
         sys.stderr.write(traceback.format_exc())
     return complaint

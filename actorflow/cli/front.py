@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from actorflow.version import VERSION
+
 # Each command, where its module is, and the line that stands for it; the group imports a module only to run it.
 COMMANDS = {
     "run": "run a dag and print its result as JSON",
@@ -50,6 +52,12 @@ def overview() -> str:
     return "\n".join(parts)
 
 
-def is_front_page(arguments: Sequence[str]) -> bool:
-    """True if the arguments ask for nothing but the front page."""
-    return list(arguments) in (["--help"], ["-h"])
+def answered_at_once(arguments: Sequence[str]) -> str | None:
+    """The answer to what needs no command: the front page, the version. None for anything else."""
+    match list(arguments):
+        case ["--help" | "-h"]:
+            return overview()
+        case ["--version"]:
+            return f"actorflow {VERSION}"
+        case _:
+            return None

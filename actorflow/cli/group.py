@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -32,6 +31,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS:
+            from difflib import get_close_matches
+
             near = get_close_matches(args[0], COMMANDS, 1)
             raise refusal(f"no such command `{args[0]}`", f"did you mean `{near[0]}`?" if near else "actorflow --help")
         return super().resolve_command(ctx, args)

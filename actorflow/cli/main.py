@@ -7,20 +7,20 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from actorflow.cli.front import is_front_page, overview
+from actorflow.cli.front import answered_at_once
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with one of `ExitCode`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if is_front_page(given):
-        sys.stdout.write(f"{overview()}\n")
-        sys.exit(0)
+    answer = answered_at_once(given)
+    if answer is not None:
+        sys.stdout.write(f"{answer}\n")
+        _leave(0)
 
     from actorflow.cli.dispatch import dispatch
 
-    code = dispatch(given)
-    _leave(code)
+    _leave(dispatch(given))
 
 
 def _leave(code: int) -> NoReturn:

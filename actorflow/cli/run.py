@@ -109,5 +109,5 @@ def command(
 def _require_backend(backend: str) -> None:
     from importlib.util import find_spec
 
-    if find_spec(backend) is None:
+    if backend != "asyncio" and find_spec(backend) is None:
         raise refusal(f"--backend {backend}: {backend} is not installed", f"pip install 'actorflow[{backend}]'")

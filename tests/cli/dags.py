@@ -174,3 +174,19 @@ async def same(a: int, b: int) -> bool:
 def places() -> bool:
     return same(where(), here())
 """
+
+NO_ECHO = """
+import termios
+from actorflow import dag, task
+
+@task
+async def hush() -> bool:
+    modes = termios.tcgetattr(0)
+    modes[3] &= ~termios.ECHO
+    termios.tcsetattr(0, termios.TCSANOW, modes)
+    return not termios.tcgetattr(0)[3] & termios.ECHO
+
+@dag
+def no_echo() -> bool:
+    return hush()
+"""

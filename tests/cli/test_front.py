@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from actorflow.cli.front import COMMANDS, is_front_page, overview
+from actorflow.cli.front import COMMANDS, answered_at_once, overview
+from actorflow.version import VERSION
 
 
 @pytest.mark.parametrize(
-    ("arguments", "is_it"), [(["--help"], True), (["-h"], True), ([], False), (["run", "--help"], False)]
+    ("arguments", "answer"),
+    [
+        (["--help"], overview()),
+        (["-h"], overview()),
+        (["--version"], f"actorflow {VERSION}"),
+        (["--version", "--json"], None),
+        (["run", "--help"], None),
+        ([], None),
+    ],
 )
-def test_the_front_page_is_asked_for_by_help_alone(arguments: list[str], is_it: bool) -> None:
-    assert is_front_page(arguments) is is_it
+def test_only_the_front_page_and_the_version_are_answered_at_once(arguments: list[str], answer: str | None) -> None:
+    assert answered_at_once(arguments) == answer
 
 
 def test_the_front_page_lists_every_command_and_fits_a_terminal() -> None:

@@ -1,0 +1,159 @@
+"""The live view on a real pseudo-terminal: it draws, scrolls what is printed above it, and leaves the terminal sane."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cli import dags
+from tests.cli.shell import DEADLINE_S, environment, is_alive
+
+COMMAND = (sys.executable, "-m", "actorflow", "run", "etl.py")
+
+
+class Screen:
+    """A command whose stdin and stderr are a terminal, its stdout a pipe."""
+
+    def __init__(self, process: subprocess.Popen[str], terminal: int) -> None:
+        self.process = process
+        self.terminal = terminal
+        self.drawn = ""
+        self._ended = os.pidfd_open(process.pid)
+
+    def until(self, pattern: str) -> None:
+        """Read what is drawn until `pattern` is in it."""
+        while not re.search(pattern, self.drawn):
+            assert self._read(), f"it ended without {pattern!r}: {self.drawn[-2000:]!r}"
+
+    def press_ctrl_c(self) -> None:
+        os.write(self.terminal, b"\x03")
+
+    def end(self) -> int:
+        """Read to the end. Returns the exit code."""
+        while self._read():
+            pass
+        os.close(self._ended)
+        return self.process.wait(DEADLINE_S)
+
+    def _read(self) -> bool:
+        """False once the command has ended and all it drew has been read."""
+        ready, _, _ = select.select([self.terminal, self._ended], [], [], DEADLINE_S)
+        assert ready, f"nothing is drawn any more: {self.drawn[-2000:]!r}"
+        if self.terminal not in ready:
+            return False
+        self.drawn += os.read(self.terminal, 65536).decode(errors="replace")
+        return True
+
+
+@contextmanager
+def on_a_terminal(text: str, folder: Path, term: str = "xterm-256color") -> Generator[Screen]:
+    """Run a file as the leader of a session on a pseudo-terminal; its modes must be the same afterwards.
+
+    The shell's opening of the terminal makes it the session's own, so that Ctrl-C on it becomes a signal.
+    """
+    (folder / "etl.py").write_text(text)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    before = termios.tcgetattr(theirs)
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", 'exec "$@" <"$0" 2>"$0"', os.ttyname(theirs), *COMMAND],
+        cwd=folder,
+        env=environment(TERM=term),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield Screen(process, ours)
+            assert termios.tcgetattr(theirs) == before
+        finally:
+            process.kill()
+            os.close(theirs)
+            os.close(ours)
+
+
+def result_of(seen: Screen) -> str:
+    assert seen.process.stdout is not None
+    return seen.process.stdout.read()
+
+
+def cursor_is_shown(drawn: str) -> bool:
+    return drawn.rfind("\x1b[?25h") > drawn.rfind("\x1b[?25l") > -1
+
+
+def test_a_live_view_draws_and_leaves_the_cursor_and_the_result_alone(tmp_path: Path) -> None:
+    with on_a_terminal(dags.ADD, tmp_path) as seen:
+        code = seen.end()
+
+        assert (code, result_of(seen)) == (0, "18\n")
+    assert "ok   double[*]" in words(seen.drawn)
+    assert "succeeded in" in words(seen.drawn)
+    assert cursor_is_shown(seen.drawn)
+
+
+def words(drawn: str) -> str:
+    """What is drawn without its escapes."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
+
+
+def test_ctrl_c_on_the_keyboard_cancels_and_restores_the_terminal(tmp_path: Path) -> None:
+    with on_a_terminal(dags.WAITING, tmp_path) as seen:
+        seen.until("0/3")
+        seen.press_ctrl_c()
+        code = seen.end()
+
+    assert code == 130
+    assert " cancelled in " in words(seen.drawn)
+    assert "3 running" in words(seen.drawn)
+    assert cursor_is_shown(seen.drawn)
+
+
+def test_ctrl_c_counts_the_grace_down_and_a_second_one_kills_and_restores_the_terminal(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with on_a_terminal(dags.WORKER, tmp_path) as seen:
+        pid = int(pipe.read_text())
+        seen.press_ctrl_c()
+        seen.until("left for what runs")
+        seen.press_ctrl_c()
+        code = seen.end()
+
+    assert code == 130
+    assert not is_alive(pid)
+    assert cursor_is_shown(seen.drawn)
+
+
+def test_what_a_task_prints_scrolls_above_the_live_region(tmp_path: Path) -> None:
+    with on_a_terminal(dags.LOUD, tmp_path) as seen:
+        code = seen.end()
+
+        assert (code, result_of(seen)) == (0, '"quiet"\n')
+    for text in ("printed at import", "printed by a task", "written by a task", "printed by a child"):
+        assert text in seen.drawn
+
+
+def test_a_task_that_turns_the_echo_off_does_not_leave_it_off(tmp_path: Path) -> None:
+    with on_a_terminal(dags.NO_ECHO, tmp_path) as seen:
+        code = seen.end()
+
+        assert (code, result_of(seen)) == (0, "true\n")
+
+
+def test_a_terminal_without_a_cursor_gets_plain_lines(tmp_path: Path) -> None:
+    with on_a_terminal(dags.ADD, tmp_path, term="dumb") as seen:
+        code = seen.end()
+
+    assert code == 0
+    assert "\x1b" not in seen.drawn
+    assert "double[*] 5 items" in seen.drawn

@@ -1,0 +1,123 @@
+"""`runs` and `show`, on runs that really were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli import dags
+from tests.cli.shell import actorflow, going
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run that succeeded and, after it, one that failed."""
+    found = tmp_path_factory.mktemp("stored")
+    (found / "add.py").write_text(dags.ADD)
+    (found / "etl.py").write_text(dags.FAILING)
+    assert actorflow("run", "add.py", "-p", "n=2", cwd=found).code == 0
+    assert actorflow("run", "etl.py", cwd=found).code == 1
+    return found
+
+
+def test_runs_lists_the_newest_first(folder: Path) -> None:
+    done = actorflow("runs", cwd=folder)
+    heading, failed, succeeded = done.out.splitlines()
+
+    assert heading.split() == ["RUN", "DAG", "STATUS", "STARTED", "TOOK", "TASKS"]
+    assert " etl " in failed
+    assert " failed " in failed
+    assert all(count in failed for count in ("3 ok", "1 failed", "2 not run"))
+    assert " add " in succeeded
+    assert succeeded.endswith("4 ok")
+    assert done.err == ""
+
+
+def test_runs_as_json_can_be_limited(folder: Path) -> None:
+    every = actorflow("runs", "--json", cwd=folder).answer
+    newest = actorflow("runs", "--json", "-n", "1", cwd=folder).answer
+
+    assert [run["status"] for run in every["runs"]] == ["failed", "succeeded"]
+    assert newest["runs"] == every["runs"][:1]
+
+
+def test_show_tells_steps_failures_and_what_to_type(folder: Path) -> None:
+    done = actorflow("show", "@last", cwd=folder)
+
+    assert done.code == 0
+    assert "  etl failed in " in done.out
+    assert "FAILED   clean[*]" in done.out
+    assert "2 ok, 1 failed" in done.out
+    assert "etl.py:9 in parse    return float(text)" in done.out
+    assert "debug   actorflow run etl.py --executor inline" in done.out
+    assert done.err == ""
+
+
+def test_show_as_json_has_every_attempt(folder: Path) -> None:
+    run = actorflow("show", "@last", "--json", cwd=folder).answer
+    failed = next(task for task in run["tasks"] if task["state"] == "failed")
+
+    assert (run["v"], run["status"], run["cause"], run["params"]) == (1, "failed", "error", {})
+    assert (failed["name"], failed["map_index"], failed["cause"]) == ("clean", 2, "error")
+    assert [attempt["number"] for attempt in failed["attempts"]] == [1, 2]
+    assert {"number", "state", "cause", "started", "ended", "worker"} <= failed["attempts"][0].keys()
+    assert [task["state"] for task in run["tasks"] if task["name"] in ("report", "mail")] == ["upstream_failed"] * 2
+
+
+def test_a_run_is_found_by_a_beginning_of_its_id(folder: Path) -> None:
+    ids = [run["run_id"] for run in actorflow("runs", "--json", cwd=folder).answer["runs"]]
+
+    assert actorflow("show", ids[1][:-1], "--json", cwd=folder).answer["run_id"] == ids[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("nope", ["there is no run 'nope'", "actorflow runs"]), ("2", ["2 runs begin with '2'"])]
+)
+def test_a_name_that_is_no_run_or_several_is_refused(folder: Path, name: str, words: list[str]) -> None:
+    done = actorflow("show", name, cwd=folder)
+
+    assert done.code == 2
+    assert [word for word in words if word not in done.err] == []
+
+
+def test_an_empty_store_has_no_runs(tmp_path: Path) -> None:
+    assert actorflow("runs", cwd=tmp_path).out == "no runs\n"
+    assert actorflow("runs", "--json", cwd=tmp_path).answer == {"v": 1, "runs": []}
+    assert not (tmp_path / ".actorflow").exists()
+
+
+def test_show_without_any_run_says_what_to_do(tmp_path: Path) -> None:
+    done = actorflow("show", "@last", cwd=tmp_path)
+
+    assert done.code == 2
+    assert "there is no run here" in done.err
+
+
+def test_a_run_whose_process_was_killed_is_shown_as_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "etl.py").write_text(dags.WAITING)
+    with going("run", "etl.py", cwd=tmp_path) as run:
+        run.until("attempt_started", map_index=2)
+        run.process.kill()
+        run.process.wait()
+
+    assert actorflow("show", "@last", "--json", cwd=tmp_path).answer["status"] == "interrupted"
+    assert " waiting interrupted" in actorflow("show", "@last", cwd=tmp_path).out
+
+
+def test_a_run_that_goes_on_is_shown_as_running(tmp_path: Path) -> None:
+    (tmp_path / "etl.py").write_text(dags.WAITING)
+    with going("run", "etl.py", cwd=tmp_path) as run:
+        run.until("attempt_started", map_index=2)
+
+        shown = actorflow("show", "@last", cwd=tmp_path).out
+
+    assert " waiting running in " in shown
+    assert "running  wait[*]" in shown
+
+
+def test_another_store_is_read_on_demand(folder: Path, tmp_path: Path) -> None:
+    store = str(folder / ".actorflow")
+
+    assert len(actorflow("runs", "--store", store, "--json", cwd=tmp_path).answer["runs"]) == 2
+    assert len(actorflow("runs", "--json", cwd=tmp_path, env={"ACTORFLOW_STORE": store}).answer["runs"]) == 2
