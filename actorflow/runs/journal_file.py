@@ -65,9 +65,7 @@ class JournalFile:
         try:
             with _opening(path):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, FILE_MODE))
-                connection = _connect(path)
-                _initialise(connection, run_id, owner or current_owner())
-                _sync_directory(path.parent)
+                connection = _initialised(path, run_id, owner or current_owner())
         except BaseException:
             lock.release()
             raise
@@ -197,21 +195,38 @@ def _opening(path: Path) -> Generator[None]:
 def _connect(path: Path) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = FULL")
-    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-    if mode != "wal":
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+            help = "choose a local directory with --store or ACTORFLOW_STORE"
+            raise StoreUnwritable(path, "this file system cannot share memory between processes, as WAL does", help)
+    except BaseException:
         connection.close()
-        help = "choose a local directory with --store or ACTORFLOW_STORE"
-        raise StoreUnwritable(path, "this file system cannot share memory between processes, which WAL needs", help)
+        raise
     return connection
 
 
-def _initialise(connection: sqlite3.Connection, run_id: str, owner: Owner) -> None:
+def _initialised(path: Path, run_id: str, owner: Owner) -> sqlite3.Connection:
+    """The new, empty file with its tables, on disk; no file is left if that fails."""
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = _connect(path)
+        _make_tables(connection, {"run_id": run_id, "created": time.time(), **_owner_meta(owner)})
+        _sync_directory(path.parent)
+    except BaseException:
+        if connection is not None:
+            connection.close()
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+            path.with_name(name).unlink(missing_ok=True)
+        raise
+    return connection
+
+
+def _make_tables(connection: sqlite3.Connection, meta: dict[str, object]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     for statement in _SCHEMA:
         connection.execute(statement)
-    meta = {"run_id": run_id, "created": time.time(), **_owner_meta(owner)}
-    connection.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
+    _set_meta(connection, meta)
     connection.execute("COMMIT")
 
 

@@ -387,6 +387,16 @@ def test_a_limit_on_the_size_of_files_fails_by_name_and_loses_nothing(tmp_path: 
     assert max(acknowledged(iter(lines))) <= len(found)
 
 
+def test_a_run_that_could_not_be_made_leaves_no_file(tmp_path: Path) -> None:
+    with writer(tmp_path / "store", "asyncio", str(10_000)) as process:
+        assert process.stdout is not None
+        (line,) = process.stdout
+
+    assert process.returncode == 9
+    assert line.startswith(b"JournalFailed: ")
+    assert os.listdir(tmp_path / "store" / "runs") == []
+
+
 # -- one owner --------------------------------------------------------------------------------------------------------
 
 
