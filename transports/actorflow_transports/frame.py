@@ -19,6 +19,9 @@ COMPRESSED = 0x01
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 READ_BYTES = 256 * 1024
 
+LARGE_BYTES = 16 * 1024
+"""An incomplete body of this size is received right where it stays, instead of being moved there."""
+
 Frame = tuple[int, bytes | bytearray]
 """(flags, body)"""
 
@@ -54,7 +57,7 @@ class FrameParser:
         self._limit = max_frame_bytes if max_first_frame_bytes is None else max_first_frame_bytes
         self._scratch = memoryview(bytearray(max(read_bytes, _HEADER_BYTES)))
         self._held = 0  # bytes at the start of the scratch that belong to a frame not yet complete
-        self._body: bytearray | None = None  # of a frame larger than what is left of the scratch, filled in place
+        self._body: bytearray | None = None  # of a large frame, filled in place
         self._filled = 0
         self._flags = 0
 
@@ -101,7 +104,7 @@ class FrameParser:
             body_at = at + _HEADER_BYTES
             at_next = body_at + length
             if at_next > end:
-                if at_next - at > len(scratch):
+                if length >= LARGE_BYTES or at_next - at > len(scratch):
                     self._begin_body(flags, length, scratch[body_at:end])
                     at = end
                 break

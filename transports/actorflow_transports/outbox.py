@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from itertools import islice
 
 LARGE_BYTES = 16 * 1024
 """From here on, a body is written from where it lies; below, joining is cheaper."""
 
 JOIN_BYTES = 256 * 1024
 """Bytes of small frames joined into one write."""
+
+MAX_PARTS = 32
+"""Parts written in one call."""
 
 ITEM_OVERHEAD_BYTES = 64
 """What a queued frame weighs beside its body, so that many tiny ones are bounded too."""
@@ -55,11 +59,10 @@ class Outbox:
     def send_to(self, sock: socket.socket) -> None:
         """Write once as much as the socket takes; raises BlockingIOError if that is nothing, and OSError."""
         self._join_small()
-        first = self._parts[0][0]
-        if len(first) < LARGE_BYTES and len(self._parts) > 1:
-            sent = sock.sendmsg((first, self._parts[1][0]))
+        if len(self._parts) == 1:
+            sent = sock.send(self._parts[0][0])
         else:
-            sent = sock.send(first)
+            sent = sock.sendmsg([part for part, _ in islice(self._parts, MAX_PARTS)])
         while sent:
             sent = self._advance(sent)
 
