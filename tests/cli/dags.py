@@ -190,3 +190,35 @@ async def hush() -> bool:
 def no_echo() -> bool:
     return hush()
 """
+
+THREAD = """
+import threading
+from pathlib import Path
+from actorflow import dag, task
+
+@task(executor="thread")
+def block(pipe: Path) -> int:
+    pipe.write_text("blocking")
+    threading.Event().wait()
+    return 1
+
+@dag
+def thread(pipe: Path = Path("pipe").absolute()) -> int:
+    return block(pipe)
+"""
+
+INLINE = BLOCKING.replace("async def", "def")
+
+BREAKPOINT = """
+from actorflow import dag, task
+
+@task
+def stop(n: int) -> int:
+    doubled = 2 * n
+    breakpoint()
+    return doubled
+
+@dag
+def debug(n: int = 21) -> int:
+    return stop(n)
+"""

@@ -42,13 +42,13 @@ def environment(**more: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _LEFT_OUT} | more
 
 
-def actorflow(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
-    """Run one command to its end."""
+def actorflow(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None, typed: str = "") -> Ended:
+    """Run one command to its end; `typed` is its stdin."""
     done = subprocess.run(
         [sys.executable, "-m", "actorflow", *arguments],
         cwd=cwd,
         env=environment(**(env or {})),
-        stdin=subprocess.DEVNULL,
+        input=typed,
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,

@@ -248,3 +248,12 @@ def test_events_come_while_the_run_goes_on(tmp_path: Path) -> None:
         run.until("attempt_started", task="wait", map_index=2)
 
         assert run.process.poll() is None
+
+
+def test_a_debugger_works_on_an_inline_run(tmp_path: Path) -> None:
+    file = write(tmp_path, dags.BREAKPOINT)
+    done = actorflow("run", file, "--executor", "inline", cwd=tmp_path, typed="p ('doubled is', doubled)\nc\n")
+
+    assert done.code == 0
+    assert done.answer == 42
+    assert "('doubled is', 42)" in done.err

@@ -108,3 +108,26 @@ def test_sigterm_while_the_file_loads_has_its_own_exit_code(tmp_path: Path) -> N
         code = run.process.wait(DEADLINE_S)
 
     assert code == 143
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_cancelled_thread_is_abandoned_and_the_command_still_ends(tmp_path: Path, backend: str) -> None:
+    pipe = pipe_of(tmp_path)
+    with going("run", write(tmp_path, dags.THREAD), "--backend", backend, cwd=tmp_path) as run:
+        assert pipe.read_text() == "blocking"
+        run.process.send_signal(signal.SIGINT)
+        done = run.end()
+
+    assert done.code == 130
+    assert "did not end by itself" not in done.err
+    assert run.seen[-1]["type"] == "run_finished"
+
+
+def test_an_inline_task_that_blocks_is_left_by_the_second_ctrl_c(tmp_path: Path) -> None:
+    pipe = pipe_of(tmp_path)
+    with going("run", write(tmp_path, dags.INLINE), "--executor", "inline", cwd=tmp_path) as run:
+        assert pipe.read_text() == "blocking"
+        run.process.send_signal(signal.SIGINT)
+        run.process.send_signal(signal.SIGINT)
+
+        assert run.end().code == 130
