@@ -19,12 +19,15 @@ from actorflow.runs.error_record import error_record
 from actorflow.runs.executor import AttemptSpec, AttemptState, Capabilities, Cause, Outcome, RunSite
 from actorflow.runs.time_limit import within_timeout
 from actorflow.runs.values import Value
-from actorflow.runs.worker_process import Launch, WorkerLost, WorkerProcess
+from actorflow.runs.worker_process import Launch, RequestTooLarge, WorkerLost, WorkerProcess
 from actorflow.runs.worker_protocol import Reply
-from actorflow_supervisors.memory import MemoryWatch
+from actorflow_supervisors.memory import MemoryWatch, WatchedTree
 
 GRACE_S = 5.0
 """Seconds a stopped attempt has between SIGTERM and SIGKILL."""
+
+LEFT_OVER_SHARE = 0.25
+"""Of an attempt's quota, what earlier attempts may have left in use in its worker."""
 
 _BOOT = (
     "import os, sys; sys.path[:] = os.environ.pop('ACTORFLOW_PATH').split('\\n'); "
@@ -66,11 +69,20 @@ class ProcessExecutor:
         except EncodeError as exc:
             return Outcome(state=AttemptState.failed, cause=Cause.bad_input, error=error_record(exc))
         try:
-            worker = await self._pool.take()
+            worker = await self._worker_for(attempt, self._pool)
         except WorkerLost as exc:
             return failed(Cause.lost, exc)
         execution = Execution(worker, attempt, arguments, self._pool, self._memory, self.grace_s)
         return await execution.run()
+
+    async def _worker_for(self, attempt: AttemptSpec, pool: WorkerPool) -> WorkerProcess:
+        """A worker; for an attempt with a quota, one in which earlier attempts have left little of it in use."""
+        while True:
+            worker = await pool.take()
+            if attempt.memory_bytes is None or left_over_bytes(worker) <= attempt.memory_bytes * LEFT_OVER_SHARE:
+                return worker
+            with anyio.CancelScope(shield=True):  # bounded, as at the end of an attempt
+                await worker.stop(self.grace_s)
 
     def _opened(self, pool: WorkerPool) -> None:
         self._pool = pool
@@ -125,6 +137,8 @@ class Execution:
             reply = await self.worker.execute(self.attempt.task, self.arguments)
         except WorkerLost as exc:
             return failed(Cause.lost, exc) if not self.tree.breached else failed(Cause.out_of_memory, self.tree.error())
+        except RequestTooLarge as exc:
+            return failed(Cause.bad_input, exc)
         finally:
             self.memory.end(self.tree)
             await self._give_back()
@@ -144,6 +158,15 @@ def outcome_of(reply: Reply) -> Outcome:
     if reply.value is not None:
         return Outcome(state=AttemptState.succeeded, cause=reply.cause, value=Value.from_bytes(reply.value))
     return Outcome(state=AttemptState.failed, cause=reply.cause, error=reply.error)
+
+
+def left_over_bytes(worker: WorkerProcess) -> int:
+    """What an idle worker, and what its attempts left running, hold more than when it was new."""
+    tree = WatchedTree(worker.pid, None, lambda: None)
+    try:
+        return tree.sample(0.0) - worker.ready_rss_bytes
+    finally:
+        tree.close()
 
 
 def failed(cause: Cause, exc: Exception) -> Outcome:

@@ -37,8 +37,10 @@ class WorkerPool:
 
     async def take(self) -> WorkerProcess:
         """An idle worker, until `put` or its end. Raises WorkerLost when the one that it waited for did not start."""
-        if self._idle:
-            return self._idle.pop()
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.is_running():  # else its actor is about to see its end, too
+                return worker
         waiter = _Waiter()
         self._waiting.append(waiter)
         self._start_needed()

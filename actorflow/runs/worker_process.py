@@ -19,6 +19,7 @@ from actorflow.runs.worker_protocol import (
     read_ready,
     read_reply,
 )
+from actorflow_supervisors.memory import mebibytes
 from actorflow_supervisors.process import Process, ProcessExit, ProcessStartFailed, start_process
 from actorflow_transports.errors import TransportError
 from actorflow_transports.frame import FrameParser, header_of
@@ -37,6 +38,10 @@ class WorkerLost(Exception):
     def __init__(self, message: str, exit: ProcessExit | None = None) -> None:
         super().__init__(message)
         self.exit = exit
+
+
+class RequestTooLarge(Exception):
+    """The arguments of an attempt are more than one request carries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +105,20 @@ class WorkerProcess:
         self.ready_rss_bytes = ready.peak_rss_bytes
 
     async def execute(self, task: str, arguments: Mapping[str, bytes]) -> Reply:
-        """Have it run one attempt. Raises WorkerLost; then, and when cancelled, it must be stopped, not used again."""
+        """Have it run one attempt. Raises RequestTooLarge before anything is sent.
+
+        Raises WorkerLost; after that, and when cancelled, it must be stopped, not used again.
+        """
         self._number += 1
+        request = pack_request(Request(self._number, task, arguments))
+        if len(request) > MAX_FRAME_BYTES:
+            raise RequestTooLarge(
+                f"the arguments of {task} are {mebibytes(len(request))} when encoded, more than the "
+                f"{mebibytes(MAX_FRAME_BYTES)} that one request carries; pass a path, or work on smaller pieces"
+            )
         self.is_busy = True
         try:
-            await self._send(pack_request(Request(self._number, task, arguments)))
+            await self._send(request)
             reply = read_reply(await self._receive(), self._number)
         except (EOFError, OSError, TransportError, NotTheProtocol) as exc:
             raise await self._lost("while it ran the attempt", exc) from exc

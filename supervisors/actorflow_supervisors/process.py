@@ -89,6 +89,10 @@ class Process:
         self._stopped = anyio.Event()
         self._burial = anyio.Lock()
 
+    def is_running(self) -> bool:
+        """False once it has ended, also before `wait` has seen it."""
+        return self.exit is None and self._handle.is_running()
+
     async def wait(self) -> ProcessExit:
         """Wait until the process has ended, and until everything it had started is killed and gone. Many may wait."""
         if self.exit is None:
@@ -242,6 +246,15 @@ class _Handle:
         if fd is not None:
             os.close(fd)
         return None
+
+    def is_running(self) -> bool:
+        """Of a child that has not been reaped; True where the system cannot tell without reaping it."""
+        if not hasattr(os, "waitid"):
+            return True
+        try:
+            return os.waitid(os.P_PID, self.member.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:
+            return False
 
     def send(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -170,6 +170,15 @@ def use(mib: int) -> int:
     return len(bytearray(os.urandom(1 << 20) * mib))
 
 
+_kept: list[bytearray] = []
+
+
+def keep(mib: int) -> int:
+    """Hold memory for as long as this process lives."""
+    _kept.append(bytearray(os.urandom(1 << 20) * mib))
+    return os.getpid()
+
+
 def hog() -> None:
     held: list[bytes] = []
     while True:
