@@ -29,8 +29,12 @@ def current_build() -> Build | None:
 
 @dataclass(slots=True, eq=False)
 class Build:
-    """One trace of a dag function. steps: in the order of their calls. functions: the plain function of each task."""
+    """One trace of a dag function.
 
+    file: of the dag. steps: in the order of their calls. functions: the plain function of each task.
+    """
+
+    file: str
     steps: list[Step] = field(default_factory=list[Step])
     faults: list[Fault] = field(default_factory=list[Fault])
     functions: dict[str, Callable[..., object]] = field(default_factory=dict[str, Callable[..., object]])
@@ -51,7 +55,7 @@ class Build:
         self, function: TaskFunction, settings: Settings, args: Iterable[object], kwargs: Mapping[str, object]
     ) -> Unresolved:
         """Add a plain step and give what stands for its output."""
-        location = calling_place()
+        location = calling_place(self.file)
         given, faults = function.arguments(tuple(args), kwargs, location)
         self._note(function, settings, faults)
         inputs = self._inputs(function, given, location)
@@ -66,7 +70,7 @@ class Build:
         kwargs: Mapping[str, object],
     ) -> Unresolved:
         """Add a step that runs once for each item and give what stands for the list of its outputs."""
-        location = calling_place()
+        location = calling_place(self.file)
         mapped = next(iter(function.positional), "")
         given, faults = function.arguments(tuple(args), kwargs, location, skip=mapped)
         if not mapped:

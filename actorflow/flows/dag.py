@@ -136,7 +136,7 @@ def dag(fn: Callable[P, R] | None = None, /, *, name: str | None = None) -> Dag[
 
 
 def _trace(dag: Dag[..., object]) -> Traced:
-    function, build = dag._function, Build()
+    function, build = dag._function, Build(dag.file)
     params = tuple(_param(function, name, parameter) for name, parameter in function.parameters.items())
     shape_faults = _shape_faults(function)
     returned, raised, error = (Const(None), (), None) if shape_faults else _call(dag, params, build)

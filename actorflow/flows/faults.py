@@ -90,6 +90,9 @@ class FlowFaults(ActorflowError):
     def __str__(self) -> str:
         return "\n\n".join(map(str, self.faults))
 
+    def __reduce__(self) -> tuple[type[FlowFaults], tuple[tuple[Fault, ...]]]:
+        return FlowFaults, (self.faults,)
+
 
 def refused(code: Code, message: str, location: Location | None = None, help: str = "") -> FlowFaults:
     """The exception for a single fault."""

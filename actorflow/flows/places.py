@@ -31,13 +31,16 @@ def is_users(file: str) -> bool:
     return not (is_ours(file) or file.startswith(("<frozen ", *_LIBRARIES)))
 
 
-def calling_place() -> Location:
-    """The innermost line of the user's own code that led here; of any code but ours when there is none."""
+def calling_place(also: str = "") -> Location:
+    """The innermost line of the user's own code that led here; of any code but ours when there is none.
+
+    also: a file that counts as the user's own, wherever it is installed.
+    """
     frame: FrameType | None = sys._getframe(1)
     fallback: Location | None = None
     while frame is not None:
         file = frame.f_code.co_filename
-        if is_users(file):
+        if is_users(file) or file == also:
             return Location(file, frame.f_lineno)
         if fallback is None and not is_ours(file):
             fallback = Location(file, frame.f_lineno)

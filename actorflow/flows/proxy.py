@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from actorflow.flows.faults import Code, refused
 from actorflow.flows.graph import Input, Location, Output
@@ -37,6 +37,12 @@ class Origin:
     place: Callable[[], Location]
 
 
+class Owner(Protocol):
+    """The build that a value belongs to. file: of its dag."""
+
+    file: str
+
+
 class Unresolved:
     """A value that exists only when the run gets there.
 
@@ -48,9 +54,9 @@ class Unresolved:
     _input: Input
     _annotation: object
     _origin: Origin
-    _owner: object
+    _owner: Owner
 
-    def __init__(self, value: Input, annotation: object, origin: Origin, owner: object) -> None:
+    def __init__(self, value: Input, annotation: object, origin: Origin, owner: Owner) -> None:
         object.__setattr__(self, "_owner", owner)
         object.__setattr__(self, "_input", value)
         object.__setattr__(self, "_annotation", annotation)
@@ -120,7 +126,7 @@ _USES: dict[str, tuple[str, str]] = {
 def _refuse(value: Unresolved, use: str, help: str) -> NoReturn:
     when = "when the run gets there" if isinstance(value._input, Output) else "when a run starts"
     message = f"{use} {value._origin.label}: its value is known only {when}, not while the graph is built"
-    raise refused(Code.unresolved_use, message, calling_place(), help)
+    raise refused(Code.unresolved_use, message, calling_place(value._owner.file), help)
 
 
 def _refusal(use: str, help: str) -> Callable[..., NoReturn]:
