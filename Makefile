@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 UV := $(shell command -v uv 2>/dev/null)
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-slow check lint types bench bench-peers lock dist clean
+.PHONY: demo test test-package test-slow check lint types bench bench-peers lock dist clean
 
 demo: $(VENV)/.runtime        ## run the standard-library census on this machine's own Python
 	$(BIN)/actorflow run examples/stdlib_census.py
@@ -17,6 +17,9 @@ test: $(VENV)/.dev            ## the quick tests, on asyncio and trio
 
 test-slow: $(VENV)/.dev       ## long fault, fuzz and soak runs; ACTORFLOW_TEST_SCALE multiplies their counts
 	$(BIN)/python -m pytest -m slow --timeout 3600 $(PYTEST_ARGS)
+
+test-package: $(VENV)/.dev    ## the wheel and the checkout, each installed into an empty environment
+	$(BIN)/python -m pytest -q tests/test_packaging.py
 
 check: lint types             ## everything but the tests that `make test` runs
 
