@@ -18,7 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 REPEATS = 11
-ACTORFLOW = [sys.executable, "-m", "actorflow"]
+SCRIPT = Path(sys.executable).parent / "actorflow"
+ACTORFLOW = [str(SCRIPT)] if SCRIPT.exists() else [sys.executable, "-m", "actorflow"]
 ONE_TASK = """
 from actorflow import dag, task
 

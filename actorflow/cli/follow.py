@@ -15,7 +15,7 @@ import anyio
 from actorflow.cli.board import Board
 from actorflow.cli.capture import captured_output, terminal_of
 from actorflow.cli.exits import after_run
-from actorflow.cli.painters import LivePainter, NoPainter, PlainPainter
+from actorflow.cli.painters import NoPainter, PlainPainter
 from actorflow.cli.plain import PlainLines, TroubleLines
 from actorflow.cli.report import Next, report_lines, summary_line
 from actorflow.cli.settings import Settings
@@ -96,6 +96,8 @@ def _opened_view(run: Followed, board: Board, notes: Notes, stack: ExitStack) ->
     """The view that was asked for, drawing from here on; with a live one, what is printed goes above it."""
     progress = chosen_progress(run, os.environ)
     if progress == "live":
+        from actorflow.cli.live import LivePainter
+
         terminal = stack.enter_context(terminal_of(2))
         painter: Painter = LivePainter(terminal, color=wants_color(sys.stderr, os.environ))
         view = stack.enter_context(View(painter, board, TroubleLines(board).of))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 
 from actorflow.cli.board import Board
@@ -62,7 +61,9 @@ def summary_line(board: Board) -> Line:
 
 def advice(board: Board, next_: Next) -> list[Line]:
     """The next commands, each of which works as it stands."""
-    store = f" --store {shlex.quote(next_.store)}" if next_.store else ""
+    from shlex import quote
+
+    store = f" --store {quote(next_.store)}" if next_.store else ""
     lines = [line(dim("  show    "), f"actorflow show {board.run_id}{store}")]
     if board.failures:
         lines.append(line(dim("  debug   "), f"{again(board, next_)} --executor inline{store}"))
@@ -71,8 +72,10 @@ def advice(board: Board, next_: Next) -> list[Line]:
 
 def again(board: Board, next_: Next) -> str:
     """The command that runs the same dag with the same parameters."""
+    from shlex import quote
+
     given = [(name, value_text(param.value)) for name, param in board.params.items() if param.source != "default"]
-    return " ".join(["actorflow run", shlex.quote(next_.target), *[f"-p {shlex.quote(f'{k}={v}')}" for k, v in given]])
+    return " ".join(["actorflow run", quote(next_.target), *[f"-p {quote(f'{k}={v}')}" for k, v in given]])
 
 
 def cascade_lines(board: Board) -> list[Line]:
