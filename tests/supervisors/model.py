@@ -44,7 +44,7 @@ class World:
 
     broken: set[str] = field(default_factory=set[str])
     hanging: set[str] = field(default_factory=set[str])
-    zombies: dict[str, tuple[Model, Kid]] = field(default_factory=lambda: {})
+    zombies: dict[str, tuple[Model, Kid]] = field(default_factory=dict[str, "tuple[Model, Kid]"])
     numbers: dict[str, int] = field(default_factory=dict[str, int])
     log: list[str] = field(default_factory=list[str])
     now_s: float = 0.0

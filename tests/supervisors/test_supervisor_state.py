@@ -431,6 +431,17 @@ def test_stopping_a_child_that_does_not_end_says_so() -> None:
     assert simulated.states()["b"] == "stopped 1"
 
 
+def test_an_abandoned_child_that_was_stopped_by_request_is_not_started_when_it_ends() -> None:
+    simulated = trio_of(Strategy.one_for_all)
+    simulated.hang = {"b"}
+    simulated.crash("a")
+
+    simulated.ask_stop("b")
+    simulated.end("b", Normal())
+
+    assert simulated.states()["b"] == "stopped 1"
+
+
 # Significant children
 
 
@@ -459,6 +470,22 @@ def test_24_all_significant_children_have_to_end_where_all_are_asked_for() -> No
     assert not simulated.ended
     simulated.end("s")
     assert simulated.exit is not None
+
+
+def test_24_a_significant_child_that_waits_for_its_restart_has_not_ended() -> None:
+    rules = Rules(
+        auto_shutdown=AutoShutdown.all_significant,
+        backoff=Backoff(base_s=60.0, cap_s=60.0, immediate_first=False, jitter=0.0),
+    )
+    children = [spec(name, "transient", significant=True) for name in ("s", "t")]
+    simulated = Simulated(rules, children).begin()
+    simulated.crash("s")
+
+    simulated.end("t")
+
+    assert not simulated.ended
+    simulated.advance(60.0)
+    assert simulated.running() == ["s"]
 
 
 def test_24_a_significant_child_that_is_restarted_ends_nothing() -> None:
@@ -613,6 +640,17 @@ def test_a_child_added_during_a_group_restart_starts_after_the_group() -> None:
     simulated.up("a")
     assert simulated.take_log() == ["start b2", "start c2", "start d1"]
     assert simulated.answers == {request: None}
+
+
+def test_a_temporary_child_stopped_for_a_sibling_while_it_starts_fails_its_start() -> None:
+    simulated = trio_of(Strategy.one_for_all)
+    simulated.slow_start = {"d"}
+    request = simulated.ask_start(spec("d", "temporary"))
+
+    simulated.crash("a")
+
+    assert isinstance(simulated.answers[request], ChildStartFailed)
+    assert list(simulated.states()) == ["a", "b", "c"]
 
 
 def test_a_stopped_child_is_not_restarted_alone_but_can_be_started_or_deleted() -> None:
