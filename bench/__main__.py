@@ -24,7 +24,8 @@ def main(wanted: list[str]) -> int:
     failed = False
     for name in wanted or NAMES:
         print(f"bench {name} ...", file=sys.stderr, flush=True)
-        done = subprocess.run([sys.executable, str(HERE / f"{name}.py")], stdout=subprocess.PIPE, check=False)
+        command = [sys.executable, "-m", f"bench.{name}"]
+        done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, check=False)
         failed = failed or done.returncode != 0
         report[name] = json.loads(done.stdout) if done.returncode == 0 else {"exit_code": done.returncode}
     print(json.dumps(report, indent=2))

@@ -8,27 +8,29 @@ reported as done.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import queue
 import resource
 import sqlite3
 import statistics
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Literal
 
 import anyio
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import _noop_dags as dags
-
 import actorflow
+from actorflow.runs.events import AttemptFinished, Record
+from bench import _noop_dags as dags
 
+Backend = Literal["asyncio", "trio"]
+Observer = Callable[[Sequence[Record]], None]
+BACKENDS: tuple[Backend, ...] = ("asyncio", "trio")
 REPEATS = int(os.environ.get("BENCH_REPEATS", "5"))
 
 
@@ -43,31 +45,35 @@ def timed(call: Callable[[], object]) -> float:
     return statistics.median(seconds)
 
 
-def run(bound: actorflow.BoundDag[int], backend: str, executor: str | None = None, workers: int | None = None) -> Path:
-    """One durable run in a store of its own; the journal's path."""
-    store = tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("BENCH_STORE"))
-    result = actorflow.run(bound, store=store, backend=backend, executor=executor, workers=workers)
-    assert result.status == "succeeded", result.error
-    return Path(result.path or "")
+def run(
+    bound: actorflow.BoundDag[int],
+    backend: Backend,
+    *,
+    executor: str | None = None,
+    workers: int | None = None,
+    on_records: Observer | None = None,
+) -> None:
+    """One durable run in a store of its own."""
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_STORE")) as store:
+        result = actorflow.run(
+            bound, store=store, backend=backend, executor=executor, workers=workers, on_records=on_records
+        )
+        assert result.status == "succeeded", result.error
 
 
-def links_ms(bound: actorflow.BoundDag[int], backend: str) -> dict[str, float]:
-    """From the end of one attempt to the start of the next on a chain."""
-    from actorflow.runs.history import read_records
+def links_ms(bound: actorflow.BoundDag[int], backend: Backend) -> dict[str, float]:
+    """From the start of one attempt to the start of the next on a chain."""
+    starts: list[float] = []
 
-    gaps: list[float] = []
-    for record in read_records(run(bound, backend)):
-        event = record.event
-        if type(event).__name__ == "AttemptFinished":
-            gaps.append(event.started)  # type: ignore[attr-defined]
-    deltas = sorted((later - earlier) * 1000 for earlier, later in zip(gaps, gaps[1:], strict=False))
-    return {
-        "p50": round(deltas[len(deltas) // 2], 4),
-        "p99": round(deltas[int(len(deltas) * 0.99)], 4),
-    }
+    def keep(records: Sequence[Record]) -> None:
+        starts.extend(record.event.started for record in records if isinstance(record.event, AttemptFinished))
+
+    run(bound, backend, on_records=keep)
+    links = sorted((later - earlier) * 1000 for earlier, later in itertools.pairwise(starts))
+    return {"p50": round(links[len(links) // 2], 4), "p99": round(links[int(len(links) * 0.99)], 4)}
 
 
-def bare_fan(width: int, backend: str) -> None:
+def bare_fan(width: int, backend: Backend) -> None:
     async def noop(out: list[int], value: int) -> None:
         out.append(value)
 
@@ -116,7 +122,7 @@ class MinimalJournal:
         self.db.close()
 
 
-def minimum(width: int, *, chain: bool, backend: str) -> None:
+def minimum(width: int, *, chain: bool, backend: Backend) -> None:
     """Two rows a task, each task a task of the loop; on the chain each awaits the one before."""
 
     async def noop(journal: MinimalJournal, value: int) -> int:
@@ -152,19 +158,19 @@ def case(width: int, seconds: float, floor_s: float) -> dict[str, float]:
 
 def main() -> None:
     report: dict[str, object] = {"repeats": REPEATS}
-    for backend in ("asyncio", "trio"):
+    for backend in BACKENDS:
         floors = {
-            "bare_loop_fan_10000": timed(lambda b=backend: bare_fan(10_000, b)),
-            "minimum_fan_10000": timed(lambda b=backend: minimum(10_000, chain=False, backend=b)),
-            "minimum_fan_1000": timed(lambda b=backend: minimum(1_000, chain=False, backend=b)),
-            "minimum_chain_1000": timed(lambda b=backend: minimum(1_000, chain=True, backend=b)),
+            "bare_loop_fan_10000": timed(partial(bare_fan, 10_000, backend)),
+            "minimum_fan_10000": timed(partial(minimum, 10_000, chain=False, backend=backend)),
+            "minimum_fan_1000": timed(partial(minimum, 1_000, chain=False, backend=backend)),
+            "minimum_chain_1000": timed(partial(minimum, 1_000, chain=True, backend=backend)),
         }
-        fan_1000 = timed(lambda b=backend: run(dags.fan.bind(width=1_000), b))
-        fan_10000 = timed(lambda b=backend: run(dags.fan.bind(width=10_000), b))
-        chain = timed(lambda b=backend: run(dags.chain_1000.bind(), b))
-        inline = timed(lambda b=backend: run(dags.fan.bind(width=1_000), b, executor="inline"))
-        process = timed(lambda b=backend: run(dags.fan_def.bind(width=1_000), b, workers=2))
-        process_chain = timed(lambda b=backend: run(dags.chain_def_200.bind(), b, workers=2))
+        fan_1000 = timed(partial(run, dags.fan.bind(width=1_000), backend))
+        fan_10000 = timed(partial(run, dags.fan.bind(width=10_000), backend))
+        chain = timed(partial(run, dags.chain_1000.bind(), backend))
+        inline = timed(partial(run, dags.fan.bind(width=1_000), backend, executor="inline"))
+        process = timed(partial(run, dags.fan_def.bind(width=1_000), backend, workers=2))
+        process_chain = timed(partial(run, dags.chain_def_200.bind(), backend, workers=2))
         report[backend] = {
             "limits_tasks_per_s": {
                 name: round(int(name.rsplit("_", 1)[1]) / seconds) for name, seconds in floors.items()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -90,7 +90,7 @@ async def fetch(path: str) -> int:
 
 
 @contextmanager
-def closed_as_error() -> Iterator[None]:
+def closed_as_error() -> Generator[None]:
     """A connection that breaks while it is read is an OSError like any other."""
     try:
         yield
