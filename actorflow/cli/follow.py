@@ -14,7 +14,8 @@ import anyio
 
 from actorflow.cli.board import Board
 from actorflow.cli.capture import captured_output, terminal_of
-from actorflow.cli.exits import after_run
+from actorflow.cli.complaint import Remark, complaint_lines
+from actorflow.cli.exits import ExitCode, after_run
 from actorflow.cli.painters import NoPainter, PlainPainter
 from actorflow.cli.plain import PlainLines, TroubleLines
 from actorflow.cli.report import Next, report_lines, summary_line
@@ -75,6 +76,13 @@ def follow(run: Followed, result: Result) -> int:
         outcome = _carried_out(run, control, _observer(run, view, result))
     code = after_run(outcome.status, stopper.first)
     _tell_the_end(run, board, outcome, notes, result)
+    if result.is_lost:
+        problem = Remark(
+            message=f"the result could not be written: {result.problem}",
+            help=f"it is in the journal: actorflow show {outcome.run_id} --json",
+        )
+        notes.insist(complaint_lines((problem,)))
+        code = code or ExitCode.failed
     if stopper.first is not None and stray_threads():
         # An abandoned thread of a cancelled task must not keep the command from ending.
         sys.stdout.flush()

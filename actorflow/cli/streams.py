@@ -6,11 +6,10 @@ stderr before any of that happens and hands back the real one, so `actorflow run
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -44,7 +43,7 @@ def wants_live(stream: TextIO, environment: Mapping[str, str]) -> bool:
 
 @dataclass(slots=True)
 class Notes:
-    """Everything that is not the result; lines to stderr. A reader that went away is not an error."""
+    """Everything that is not the result; lines to stderr. If they cannot be written, there is nobody to tell."""
 
     stream: TextIO
     color: bool = False
@@ -60,29 +59,34 @@ class Notes:
         try:
             self.stream.write(rendered(lines, color=self.color))
             self.stream.flush()
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):
             self.silent = True
 
 
 class Result:
-    """The real stdout. Writing to a reader that went away is noted once, in `gone`, and then dropped."""
+    """The real stdout. What cannot be written is dropped; `problem` says why, once."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self.gone = False
+        self.problem: OSError | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """True if it could not be written, and not since its reader went away, who wants no more of it."""
+        return self.problem is not None and not isinstance(self.problem, BrokenPipeError)
 
     def write_line(self, text: str) -> None:
         self.write_lines((text,))
 
     def write_lines(self, texts: Iterable[str]) -> None:
         """Write whole lines and flush once, so that a reader sees each batch at once."""
-        if self.gone:
+        if self.problem is not None:
             return
         try:
             self._stream.write("".join(f"{text}\n" for text in texts))
             self._stream.flush()
-        except BrokenPipeError:
-            self.gone = True
+        except OSError as error:
+            self.problem = error
 
 
 def notes_to_stderr(*, silent: bool = False) -> Notes:
@@ -99,14 +103,10 @@ def print_lines(lines: Iterable[Line]) -> None:
 def claimed_stdout() -> Generator[Result]:
     """The real stdout for the result; meanwhile whatever prints to stdout, children included, reaches stderr.
 
-    Descriptors are put back at the end. Without a stdout at all (closed by the caller) the result is dropped.
+    Descriptors are put back at the end.
     """
     sys.stdout.flush()
-    try:
-        kept = os.dup(1)
-    except OSError:
-        yield Result(io.StringIO())
-        return
+    kept = os.dup(1)
     os.dup2(2, 1)
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
@@ -119,10 +119,8 @@ def claimed_stdout() -> Generator[Result]:
 
 
 def _put_back(kept: int, stream: TextIO) -> None:
-    try:
-        sys.stdout.flush()
-        stream.close()
-    except (BrokenPipeError, ValueError):
-        pass
+    for open_stream in (sys.stdout, stream):
+        with suppress(OSError, ValueError):
+            open_stream.flush()
     os.dup2(kept, 1)
     os.close(kept)

@@ -83,10 +83,22 @@ async def speak() -> str:
     subprocess.run([sys.executable, "-c", "print('printed by a child')"], check=True)
     return "quiet"
 
+@task
+def shout(word: str) -> str:
+    print("printed in a worker")
+    return word
+
 @dag
 def loud() -> str:
-    return speak()
+    return shout(speak())
 """
+LOUD_WORDS = (
+    "printed at import",
+    "printed by a task",
+    "written by a task",
+    "printed by a child",
+    "printed in a worker",
+)
 
 WAITING = """
 import anyio

@@ -13,10 +13,14 @@ class Terminal(io.StringIO):
 
 
 class Gone(io.StringIO):
-    """A pipe whose reader went away."""
+    """A stream that can no longer be written to."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self._error = error
 
     def write(self, text: str) -> int:
-        raise BrokenPipeError
+        raise self._error
 
 
 class Written(io.StringIO):

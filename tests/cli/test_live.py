@@ -139,7 +139,7 @@ def test_what_a_task_prints_scrolls_above_the_live_region(tmp_path: Path) -> Non
         code = seen.end()
 
         assert (code, result_of(seen)) == (0, '"quiet"\n')
-    for text in ("printed at import", "printed by a task", "written by a task", "printed by a child"):
+    for text in dags.LOUD_WORDS:
         assert text in seen.drawn
 
 

@@ -114,7 +114,7 @@ def test_what_the_users_code_prints_never_reaches_stdout(tmp_path: Path) -> None
     done = actorflow("run", write(tmp_path, dags.LOUD), cwd=tmp_path)
 
     assert done.answer == "quiet"
-    for text in ("printed at import", "printed by a task", "written by a task", "printed by a child"):
+    for text in dags.LOUD_WORDS:
         assert text in done.err
 
 
@@ -257,3 +257,27 @@ def test_a_debugger_works_on_an_inline_run(tmp_path: Path) -> None:
     assert done.code == 0
     assert done.answer == 42
     assert "('doubled is', 42)" in done.err
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "words"),
+    [
+        (">&-", 0, "succeeded in"),
+        ("2>&-", 0, ""),
+        ("<&-", 0, "succeeded in"),
+        (">/dev/full", 1, "error: the result could not be written"),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_does_not_confuse_the_run(
+    tmp_path: Path, redirection: str, code: int, words: str
+) -> None:
+    command = [sys.executable, "-m", "actorflow", "run", write(tmp_path, dags.ADD)]
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *command],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert actorflow("runs", "--json", cwd=tmp_path).answer["runs"][0]["status"] == "succeeded"

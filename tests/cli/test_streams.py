@@ -44,17 +44,19 @@ def test_a_live_region_needs_a_terminal_with_a_cursor(
     assert wants_live(stream, environment) is allowed
 
 
-def test_a_result_whose_reader_went_away_is_dropped_and_noted() -> None:
-    result = Result(Gone())
+@pytest.mark.parametrize(("error", "is_lost"), [(BrokenPipeError(), False), (OSError(28, "No space left"), True)])
+def test_a_result_is_lost_only_where_somebody_still_wants_it(error: OSError, is_lost: bool) -> None:
+    result = Result(Gone(error))
 
     result.write_line("{}")
     result.write_line("{}")
 
-    assert result.gone
+    assert result.problem is error
+    assert result.is_lost is is_lost
 
 
 def test_notes_whose_reader_went_away_fall_silent() -> None:
-    notes = Notes(Gone())
+    notes = Notes(Gone(BrokenPipeError()))
 
     notes.insist([()])
 
