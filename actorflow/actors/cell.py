@@ -13,7 +13,7 @@ from actorflow.actors import admission
 from actorflow.actors.actor import Actor
 from actorflow.actors.context import Context
 from actorflow.actors.dead_letters import DeadLetter, DeadLetterReason
-from actorflow.actors.dispatch import NO_TABLE, Table, is_binding_error, leaf_of, table_of
+from actorflow.actors.dispatch import NO_METHODS, NO_TABLE, Method, Table, is_binding_error, leaf_of, table_of
 from actorflow.actors.envelope import NEVER_S, Ask, DownNotice, Message, Retold, Tell, Tick, handler_name
 from actorflow.actors.errors import (
     ActorCrashed,
@@ -292,7 +292,7 @@ class Cell(Child):
             self.restarting = True
             return InitFailed(error)
         table, inbox, seam = self._table, self.inbox, self._seam
-        functions = table.functions
+        methods = NO_METHODS
         batch = left = FIRST_BATCH
         while True:
             self._clear_signals()
@@ -307,27 +307,28 @@ class Cell(Child):
                     begun_s = seam.now_s()
                     while self._signals == 0:
                         items = inbox.items
+                        if items and methods is NO_METHODS:
+                            methods = table.bind(actor)
                         try:
                             while items:
                                 self.current = message = items.popleft()
                                 if inbox.waiting is not None and len(items) <= inbox.low_water:
                                     inbox.take_in()
                                 if type(message) is tuple:
-                                    name, args, kwargs = message
-                                    if kwargs:
-                                        await functions[name](actor, *args, **kwargs)
+                                    if message[2] is None:
+                                        await methods[message[0]](*message[1])
                                     else:
-                                        await functions[name](actor, *args)
+                                        await methods[message[0]](*message[1], **message[2])
                                 elif type(message) is Ask:
                                     if not message.slot.done() and (
                                         message.deadline_s == NEVER_S or self._is_in_time(message)
                                     ):
-                                        reply = await functions[message.name](actor, *message.args, **message.kwargs)
+                                        reply = await methods[message.name](*message.args, **message.kwargs)
                                         if not (message.deferred or message.slot.done()):
                                             self.answer(message, reply)
                                     self.current = None
                                 else:
-                                    await self._handle_other(message, actor, table)
+                                    await self._handle_other(message, actor, methods)
                                 self.handled += 1
                                 if self._signals:
                                     break
@@ -398,16 +399,16 @@ class Cell(Child):
         if not ask.slot.done():
             ask.slot.set_result(reply if boundary is None else boundary.reply(ask, reply))
 
-    async def _handle_other(self, message: Message, actor: Actor, table: Table) -> None:
+    async def _handle_other(self, message: Message, actor: Actor, methods: dict[str, Method]) -> None:
         if isinstance(message, DownNotice):
-            if message.monitor.take() and table.has_down:
+            if message.monitor.take() and self._table.has_down:
                 await actor.down(message.down)
         elif isinstance(message, Tick):
             message.queued = False
             if message.incarnation == self.incarnation:
-                await table.functions[message.name](actor, *message.args, **message.kwargs)
+                await methods[message.name](*message.args, **message.kwargs)
         elif isinstance(message, Retold):
-            await table.functions[message.name](actor, *message.args, **message.kwargs)
+            await methods[message.name](*message.args, **message.kwargs)
 
     def _is_answer(self, error: Exception, table: Table) -> bool:
         """True if `error` is for the sender alone: declared by the handler, or the sender's own mistake."""

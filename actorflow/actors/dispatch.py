@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.handler import Handler, handlers_of
 
-Function = Callable[..., Coroutine[Any, Any, Any]]
+Method = Callable[..., Coroutine[Any, Any, Any]]
+"""A handler bound to its actor."""
+
+NO_METHODS: Final[dict[str, Method]] = {}
+"""Of an actor that has had no message yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One class: its handlers, their functions, and which hooks it overrides."""
+    """One class: its handlers, and which hooks it overrides."""
 
-    functions: dict[str, Function]
     handlers: dict[str, Handler[Any, Any, Any]]
     has_started: bool
     has_stopping: bool
     has_down: bool
 
+    def bind(self, actor: Actor) -> dict[str, Method]:
+        """The handlers as methods of `actor`: a bound method takes arguments as they come out of a message."""
+        return {name: getattr(actor, name) for name in self.handlers}
 
-NO_TABLE = Table(functions={}, handlers={}, has_started=False, has_stopping=False, has_down=False)
+
+NO_TABLE = Table(handlers={}, has_started=False, has_stopping=False, has_down=False)
 """Of an actor that was never made."""
 
 _tables: dict[type, Table] = {}
@@ -35,7 +42,6 @@ def table_of(cls: type[Actor]) -> Table:
     if table is None:
         handlers = handlers_of(cls)
         table = _tables[cls] = Table(
-            functions=cast("dict[str, Function]", handlers),
             handlers=handlers,
             has_started=cls.started is not Actor.started,
             has_stopping=cls.stopping is not Actor.stopping,

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from actorflow.actors.monitor import ActorMonitor, Down
     from actorflow_supervisors.loop import Slot
 
-Tell: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any]]
-"""A call without a reply: the handler's name, positional and named arguments."""
+Tell: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any] | None]
+"""A call without a reply: the handler's name, positional arguments, named ones or None."""
 
 
 class Failure:
@@ -82,7 +82,8 @@ class Retold:
     __slots__ = ("args", "crashes", "kwargs", "name")
 
     def __init__(self, tell: Tell, crashes: tuple[BaseException, ...]) -> None:
-        self.name, self.args, self.kwargs = tell
+        self.name, self.args, kwargs = tell
+        self.kwargs: dict[str, Any] = kwargs or {}
         self.crashes = crashes
 
 

@@ -90,11 +90,11 @@ class ActorRef(Generic[A_co]):
         except AttributeError:
             name = name_of(method)
         if len(items) < inbox.room:
-            items.append((name, args, kwargs))
+            items.append((name, args, kwargs or None))
             if inbox.parked is not None:
                 inbox.wake()
         else:
-            await self._cell.admit_tell((name, args, kwargs))
+            await self._cell.admit_tell((name, args, kwargs or None))
 
     def try_tell(self, method: Handler[A_co, P, Any], /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """`tell` that never waits: False if the mailbox is full or the actor does not run."""
@@ -105,11 +105,11 @@ class ActorRef(Generic[A_co]):
         except AttributeError:
             name = name_of(method)
         if len(items) < inbox.room:
-            items.append((name, args, kwargs))
+            items.append((name, args, kwargs or None))
             if inbox.parked is not None:
                 inbox.wake()
             return True
-        return self._cell.admit_nowait((name, args, kwargs))
+        return self._cell.admit_nowait((name, args, kwargs or None))
 
     def options(self, *, on_restarting: Literal["wait", "fail"] = "wait") -> ActorRef[A_co]:
         """The same actor; with `on_restarting="fail"` an ask raises ActorRestarting rather than wait for a restart."""
