@@ -21,7 +21,7 @@ from actorflow.runs.time_limit import within_timeout
 from actorflow.runs.values import Value
 from actorflow.runs.worker_process import Launch, RequestTooLarge, WorkerLost, WorkerProcess
 from actorflow.runs.worker_protocol import Reply
-from actorflow_supervisors.memory import MemoryWatch, WatchedTree
+from actorflow_supervisors.memory import MemoryQuotaExceeded, MemoryWatch, WatchedTree
 
 GRACE_S = 5.0
 """Seconds a stopped attempt has between SIGTERM and SIGKILL."""
@@ -67,7 +67,7 @@ class ProcessExecutor:
         try:
             arguments = {name: value.data(name) for name, value in attempt.arguments.items()}
         except EncodeError as exc:
-            return Outcome(state=AttemptState.failed, cause=Cause.bad_input, error=error_record(exc))
+            return failed(Cause.bad_input, exc)
         try:
             worker = await self._worker_for(attempt, self._pool)
         except WorkerLost as exc:
@@ -136,7 +136,7 @@ class Execution:
         try:
             reply = await self.worker.execute(self.attempt.task, self.arguments)
         except WorkerLost as exc:
-            return failed(Cause.lost, exc) if not self.tree.breached else failed(Cause.out_of_memory, self.tree.error())
+            return failed(Cause.out_of_memory, self._over_quota(exc)) if self.tree.breached else failed(Cause.lost, exc)
         except RequestTooLarge as exc:
             return failed(Cause.bad_input, exc)
         finally:
@@ -144,6 +144,10 @@ class Execution:
             await self._give_back()
         self.peak_rss_bytes = reply.peak_rss_bytes or 0
         return outcome_of(reply)
+
+    def _over_quota(self, lost: WorkerLost) -> MemoryQuotaExceeded:
+        peak_rss_bytes = (lost.exit and lost.exit.peak_rss_bytes) or 0
+        return MemoryQuotaExceeded(self.attempt.memory_bytes or 0, max(self.tree.peak_bytes, peak_rss_bytes))
 
     async def _give_back(self) -> None:
         if not self.worker.is_busy and not self.tree.breached:
@@ -170,7 +174,9 @@ def left_over_bytes(worker: WorkerProcess) -> int:
 
 
 def failed(cause: Cause, exc: Exception) -> Outcome:
-    return Outcome(state=AttemptState.failed, cause=cause, error=error_record(exc))
+    """A failure that happened around the task: where in our code it was noticed says nothing."""
+    error = replace(error_record(exc), traceback="", frames=())
+    return Outcome(state=AttemptState.failed, cause=cause, error=error)
 
 
 def launch_for(site: RunSite) -> Launch:

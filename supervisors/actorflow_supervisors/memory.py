@@ -89,10 +89,6 @@ class WatchedTree:
             resident.close()
         self._processes.clear()
 
-    def error(self) -> MemoryQuotaExceeded:
-        """What to raise or record after a breach."""
-        return MemoryQuotaExceeded(self.limit_bytes or 0, self.peak_bytes)
-
     def _judge(self, limit_bytes: int, now_s: float) -> None:
         pids = self.pids
         if PROCFS and sum(map(_own_bytes, pids)) <= limit_bytes:

@@ -23,6 +23,7 @@ from actorflow.runs.time_limit import timed_out
 from actorflow.runs.worker import Worker
 from actorflow.runs.worker_process import WorkerLost, WorkerProcess
 from actorflow_supervisors import Killed
+from actorflow_supervisors.memory import MemoryQuotaExceeded
 from tests.faults import process_tasks as tasks
 from tests.faults.leaks import leak_audit as leak_audit
 from tests.faults.process_site import FILE, MODULE, Bench, Pipe, bench
@@ -160,7 +161,7 @@ async def test_an_attempt_over_its_quota_is_killed_and_its_neighbour_is_not(pipe
     message = failure_of(hog, Cause.out_of_memory)
     assert hog.peak_rss_bytes is not None
     assert hog.peak_rss_bytes > 192 * MIB
-    assert "its quota is 192 MiB" in message
+    assert message == str(MemoryQuotaExceeded(192 * MIB, hog.peak_rss_bytes))
     assert hog.error is not None
     assert hog.error.type == "actorflow_supervisors.memory:MemoryQuotaExceeded"
     assert outcomes["neighbour"].state is AttemptState.succeeded
