@@ -43,7 +43,7 @@ def main() -> None:
     """`sys.argv`: descriptor of the socket, pid of the owner, canonical name of the user's module, its file."""
     descriptor, parent_pid, module, file = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
     if not die_with_parent(parent_pid):
-        _exit_when_socket_ends(descriptor)
+        exit_when_socket_ends(descriptor)
     sys.argv[:] = [file]
     _flush_each_line()
     os.set_inheritable(descriptor, False)  # what a task starts must not hold the connection open
@@ -157,7 +157,7 @@ def _flush() -> None:
             stream.flush()
 
 
-def _exit_when_socket_ends(descriptor: int) -> None:
+def exit_when_socket_ends(descriptor: int) -> None:
     """Where no signal tells of the owner's death: its end of the socket goes with it, however busy this process is."""
 
     def wait() -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 import anyio
 import pytest
 
-from actorflow_supervisors import process as process_module
+from actorflow_supervisors import process_handle
 from actorflow_supervisors.process import Process, ProcessExit, ProcessStartFailed, start_process
 from tests.faults.leaks import leak_audit as leak_audit
 
@@ -228,9 +229,28 @@ async def test_without_pidfds_an_end_is_seen_all_the_same(monkeypatch: pytest.Mo
     def no_pidfd(pid: int) -> None:
         """As on a system that has none."""
 
-    monkeypatch.setattr(process_module, "_open_pidfd", no_pidfd)
+    monkeypatch.setattr(process_handle, "_open_pidfd", no_pidfd)
     with reporting(f"if os.fork() == 0: say('up')\n{FOREVER}") as (process, says):
         await line(says)
         ended = await process.stop(60)
 
     assert ended == ProcessExit(signal=15)
+
+
+async def test_a_child_whose_parent_is_gone_already_ends_at_once() -> None:
+    code = "from actorflow_supervisors.parent_death import die_with_parent\ndie_with_parent(1 << 22)"
+    process = start_process([sys.executable, "-c", code], env=os.environ)
+
+    assert await process.wait() == ProcessExit(exit_code=1)
+
+
+async def test_without_a_parent_death_signal_a_busy_worker_ends_with_its_socket() -> None:
+    ours, theirs = socket.socketpair()
+    code = "import signal, sys\nfrom actorflow.executors.worker_main import exit_when_socket_ends\n"
+    code += "exit_when_socket_ends(int(sys.argv[1]))\nwhile True: signal.pause()\n"
+    argv = [sys.executable, "-c", code, str(theirs.fileno())]
+    process = start_process(argv, env=os.environ, pass_fds=(theirs.fileno(),))
+    theirs.close()
+    ours.close()
+
+    assert await process.wait() == ProcessExit(exit_code=1)
