@@ -11,6 +11,7 @@ import anyio
 
 from actorflow.actors import admission
 from actorflow.actors.actor import Actor
+from actorflow.actors.boundary import ArgumentsRefusedError
 from actorflow.actors.context import Context
 from actorflow.actors.dead_letters import DeadLetter, DeadLetterReason
 from actorflow.actors.dispatch import NO_METHODS, NO_TABLE, Method, Table, is_binding_error, leaf_of, table_of
@@ -64,6 +65,7 @@ class Cell(Child):
         "_native_task",
         "_signals",
         "_table",
+        "actor",
         "children",
         "current",
         "handled",
@@ -100,6 +102,7 @@ class Cell(Child):
         self._factory = factory
         self._name = name
         self.named = name is not None
+        self.actor: Actor | None = None
         self._table: Table = NO_TABLE
         self._native_task: object = None
         self._monitors: dict[Monitor, None] | None = None
@@ -308,7 +311,7 @@ class Cell(Child):
                     while self._signals == 0:
                         items = inbox.items
                         if items and methods is NO_METHODS:
-                            methods = table.bind(actor)
+                            methods = self._bind(actor)
                         try:
                             while items:
                                 self.current = message = items.popleft()
@@ -371,10 +374,17 @@ class Cell(Child):
         self._native_task = self._seam.current_task()
         self.system.cells[self._native_task] = self
         actor = self._factory()
+        self.actor = actor
         self._table = table_of(type(actor))
+        if self.system.boundary is not None:
+            self._bind(actor)
         actor._actorflow_context = Context(self)
         self._ending = False
         return actor
+
+    def _bind(self, actor: Actor) -> dict[str, Method]:
+        methods = self._table.bind(actor)
+        return methods if self.system.boundary is None else self.system.boundary.checked(actor, methods)
 
     def _clear_signals(self) -> None:
         self._signals = 0
@@ -396,8 +406,13 @@ class Cell(Child):
     def answer(self, ask: Ask, reply: object) -> None:
         """Send a reply."""
         boundary = self.system.boundary
-        if not ask.slot.done():
-            ask.slot.set_result(reply if boundary is None else boundary.reply(ask, reply))
+        if boundary is None:
+            ask.reply(reply)
+            return
+        try:
+            ask.reply(boundary.reply(self, ask, reply))
+        except MessageRefused as error:
+            ask.fail(error)
 
     async def _handle_other(self, message: Message, actor: Actor, methods: dict[str, Method]) -> None:
         if isinstance(message, DownNotice):
@@ -420,7 +435,7 @@ class Cell(Child):
         if found is None and isinstance(error, KeyError):
             answer = UnknownHandler(self.path, handler_name(message), tuple(table.handlers))
             reason = DeadLetterReason.unknown_handler
-        elif is_binding_error(error):
+        elif is_binding_error(error) or isinstance(error, ArgumentsRefusedError):
             answer = MessageRefused(f"arguments do not fit {handler_name(message)} of {self.path!r}: {error}")
             reason = DeadLetterReason.bad_arguments
         elif found is not None and found.raises and isinstance(leaf_of(error), found.raises):

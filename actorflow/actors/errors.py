@@ -103,7 +103,7 @@ class MailboxFull(ActorError):
 
     def __init__(self, actor: str, capacity: int, overflow: str) -> None:
         super().__init__(
-            f"mailbox of {actor!r} is full ({capacity:,} of {capacity:,} messages, overflow {overflow!r}); "
+            f"mailbox of {actor!r} is full ({capacity:,} of {capacity:,} messages, overflow {str(overflow)!r}); "
             "raise its capacity or slow the senders"
         )
         self.actor = actor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
 
 from anyio import current_effective_deadline
@@ -124,6 +125,11 @@ class ActorRef(Generic[A_co]):
     def running(self) -> bool:
         """False once the actor takes no more messages."""
         return not self._inbox.closed
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """In a validated signature a reference is itself."""
+        return import_module("pydantic_core.core_schema").is_instance_schema(cls)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ActorRef) and self._cell is other._cell

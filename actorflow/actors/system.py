@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.ask_timeouts import AskTimeouts
+from actorflow.actors.boundary import Boundary
 from actorflow.actors.cell import Cell
 from actorflow.actors.dead_letters import DeadLetters
 from actorflow.actors.errors import SpawnFailed
@@ -57,10 +58,8 @@ class ActorSystem:
         quarantine_after: int = 3,
         rng: Random | None = None,
     ) -> None:
-        if strict:
-            raise NotImplementedError("strict systems are not supported")
         self.strict = strict
-        self.boundary: Any = None
+        self.boundary = Boundary() if strict else None
         self.quarantine_after = quarantine_after
         self.names = Names()
         self.cells: dict[object, Cell] = {}
