@@ -72,9 +72,8 @@ def _refuse(complaint: Complaint, *, as_json: bool) -> int:
 
 def _interrupted(error: BaseException) -> int:
     """Before or after a run; a run itself answers signals by ending."""
-    asked_to_end = isinstance(error, Terminated) or isinstance(
-        error.__cause__, Terminated
-    )  # click raises Abort from it
+    causes = (error, error.__cause__)  # click raises Abort from what interrupted it
+    asked_to_end = any(isinstance(cause, Terminated) for cause in causes)
     code = ExitCode.terminated if asked_to_end else ExitCode.interrupted
     notes_to_stderr().insist([line("interrupted; nothing runs")])
     return code

@@ -8,7 +8,7 @@ from actorflow.cli.exits import ExitCode
 from actorflow.flows.faults import Fault, FlowFaults
 from actorflow.flows.graph import Location
 from actorflow.flows.places import shown_file, source_line
-from actorflow.runs.store_errors import StoreError
+from actorflow.runs.store_errors import JournalFailed, StoreError
 
 REPORT = "this is a bug in actorflow, not in your file: please report it with the lines above"
 
@@ -18,6 +18,9 @@ def complaint_about(error: Exception) -> Complaint:
     match error:
         case FlowFaults(faults=faults):
             return Complaint(*map(remark_of, faults))
+        case JournalFailed(path=path, problem=problem, help=help):
+            remark = Remark(message=f"{path}: {problem}", help=help)
+            return Complaint(remark, exit_code=ExitCode.failed)
         case StoreError(path=path, problem=problem, help=help):
             return refusal(f"{path}: {problem}", help)
         case ActorflowError():

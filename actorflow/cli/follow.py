@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
@@ -16,11 +15,12 @@ from actorflow.cli.board import Board
 from actorflow.cli.capture import captured_output, terminal_of
 from actorflow.cli.complaint import Remark, complaint_lines
 from actorflow.cli.exits import ExitCode, after_run
+from actorflow.cli.json_text import one_line, pretty
 from actorflow.cli.painters import NoPainter, PlainPainter
 from actorflow.cli.plain import PlainLines, TroubleLines
 from actorflow.cli.report import Next, report_lines, summary_line
 from actorflow.cli.settings import Settings
-from actorflow.cli.spans import Line, rendered
+from actorflow.cli.spans import Line
 from actorflow.cli.stopping import (
     Stopper,
     kept_terminal,
@@ -38,6 +38,7 @@ from actorflow.runs.control import RunControl
 from actorflow.runs.events import Record, to_json
 from actorflow.runs.plain_json import plain_value
 from actorflow.runs.runner import CANCEL_GRACE_S
+from actorflow.runs.states import RunStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +75,10 @@ def follow(run: Followed, result: Result) -> int:
         )
         stack.enter_context(stopper.answering())
         outcome = _carried_out(run, control, _observer(run, view, result))
-    code = after_run(outcome.status, stopper.first)
     _tell_the_end(run, board, outcome, notes, result)
+    code = after_run(outcome.status, stopper.first)
     if result.is_lost:
-        problem = Remark(
-            message=f"the result could not be written: {result.problem}",
-            help=f"it is in the journal: actorflow show {outcome.run_id} --json",
-        )
-        notes.insist(complaint_lines((problem,)))
+        notes.insist(complaint_lines((_lost(result, outcome.run_id),)))
         code = code or ExitCode.failed
     if stopper.first is not None and stray_threads():
         # An abandoned thread of a cancelled task must not keep the command from ending.
@@ -116,7 +113,7 @@ def _opened_view(run: Followed, board: Board, notes: Notes, stack: ExitStack) ->
     return stack.enter_context(View(NoPainter(notes), board, _nothing))
 
 
-def chosen_progress(run: Followed, environment: os._Environ[str] | dict[str, str]) -> str:
+def chosen_progress(run: Followed, environment: Mapping[str, str]) -> str:
     """live, plain or none. `inline` is for debuggers, which need the terminal for themselves."""
     if run.progress != "auto":
         return run.progress
@@ -136,18 +133,24 @@ def _observer(run: Followed, view: View, result: Result) -> Callable[[Sequence[R
         return view.observe
 
     def observe(records: Sequence[Record]) -> None:
-        result.write_lines(json.dumps(to_json(record), ensure_ascii=False) for record in records)
+        result.write_lines(one_line(to_json(record)) for record in records)
         view.observe(records)
 
     return observe
 
 
 def _tell_the_end(run: Followed, board: Board, outcome: RunResult[object], notes: Notes, result: Result) -> None:
+    if run.as_json:
+        return
     next_ = Next(target=run.target, folder=os.getcwd(), store=run.store_named or "", full_traceback=run.full_traceback)
-    if not run.as_json:
-        notes.insist([summary_line(board)] if run.quiet and not board.failures else report_lines(board, next_))
-        if outcome.encoded is not None and outcome.status == "succeeded":
-            result.write_line(json.dumps(plain_value(outcome.encoded), ensure_ascii=False, indent=2))
+    notes.insist([summary_line(board)] if run.quiet and not board.failures else report_lines(board, next_))
+    if outcome.status is RunStatus.succeeded and outcome.encoded is not None:
+        result.write_line(pretty(plain_value(outcome.encoded)))
+
+
+def _lost(result: Result, run_id: str) -> Remark:
+    help = f"it is in the journal: actorflow show {run_id} --json"
+    return Remark(message=f"the result could not be written: {result.problem}", help=help)
 
 
 def _leaving() -> Callable[[int], None]:
@@ -156,13 +159,7 @@ def _leaving() -> Callable[[int], None]:
     kept = os.dup(2)
 
     def say(text: str) -> None:
-        os.write(kept, b"\x1b[?25h" if os.isatty(kept) else b"")
-        os.write(kept, f"{rendered([(_span(text))], color=False)}".encode())
+        show_cursor = "\x1b[?25h" if os.isatty(kept) else ""
+        os.write(kept, f"{show_cursor}{text}\n".encode())
 
     return lambda code: leave_at_once(code, modes=modes, say=say)
-
-
-def _span(text: str) -> Line:
-    from actorflow.cli.spans import line
-
-    return line(text)

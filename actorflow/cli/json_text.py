@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
+from actorflow.runs.events import JSON_VERSION
 from actorflow.runs.plain_json import plain
-
-JSON_VERSION = 1
 
 
 def pretty(value: object) -> str:

@@ -38,13 +38,20 @@ class NoPainter:
 
 
 class PlainPainter(NoPainter):
-    """Lines as they come, a sign of life after half a minute of silence."""
+    """Lines as they come, and a sign of life once nothing has been said for half a minute."""
+
+    def __init__(self, notes: Notes) -> None:
+        super().__init__(notes)
+        self._said_s = math.inf
 
     def compose(self, glance: Glance) -> list[Line]:
         told = super().compose(glance)
-        if told or glance.fresh or glance.grace is not None or not glance.board.running:
+        if told or glance.fresh or math.isinf(self._said_s):
+            self._said_s = glance.now_s
+        if glance.now_s - self._said_s < SILENCE_S or not glance.board.running:
             return told
-        return [heartbeat_line(glance.board, glance.now_s)]
+        self._said_s = glance.now_s
+        return [*told, heartbeat_line(glance.board, glance.now_s)]
 
     def draw(self, lines: Sequence[Line], composed: Sequence[Line]) -> None:
         self._notes.insist([*lines, *composed])

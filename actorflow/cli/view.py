@@ -36,7 +36,7 @@ class Grace:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What a painter may look at while the board stands still. fresh: something happened since the last glance."""
+    """What a painter may look at while the board stands still. fresh: there are lines since the last glance."""
 
     now_s: float
     board: Board

@@ -9,7 +9,7 @@ import pytest
 from actorflow.actors.errors import ActorflowError
 from actorflow.cli.dispatch import dispatch
 from actorflow.runs import store
-from actorflow.runs.store_errors import StoreUnwritable
+from actorflow.runs.store_errors import JournalFailed, StoreUnwritable
 
 
 def fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -30,6 +30,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
             2,
             ["error: /s: cannot be written", "help: choose"],
         ),
+        (JournalFailed("/s", "disk full", "make room"), 1, ["error: /s: disk full", "help: make room"]),
         (ActorflowError("in words"), 2, ["error: in words"]),
         (KeyboardInterrupt(), 130, ["interrupted"]),
         (BrokenPipeError(), 0, []),

@@ -13,7 +13,7 @@ from actorflow.cli.streams import Notes
 from actorflow.cli.view import MAX_WAITING_LINES, Glance, Grace, View
 from actorflow.runs.events import Record
 from actorflow.runs.states import TaskState
-from tests.cli.records import begun, ended, ready, records, started, step
+from tests.cli.records import START_S, begun, ended, ready, records, started, step
 from tests.cli.streams import Written
 
 RUN = records(started(step("m", mapped="x")), ready(0, "m", 3), *[ended(1, "m", n) for n in range(3)], begun(1, "m", 0))
@@ -96,17 +96,28 @@ def test_plain_progress_goes_to_the_notes() -> None:
     assert stream.getvalue().count(" ok 1.0s") == 3
 
 
-def test_silence_is_broken_by_a_sign_of_life_only_while_something_runs() -> None:
-    board = Board()
+def signs_of_life(board: Board, *glances: tuple[float, bool]) -> list[float]:
+    """When a sign of life is given, of glances (seconds, whether there were lines)."""
     painter = PlainPainter(Notes(Written()))
-    assert painter.compose(Glance(0.0, board, None, fresh=False)) == []
-    for record in records(started(step("a")), ready(0, "a"), begun(0, "a")):
+    return [
+        after_s
+        for after_s, fresh in glances
+        for spans in painter.compose(Glance(START_S + after_s, board, None, fresh=fresh))
+        if "still running" in plain_text(spans)
+    ]
+
+
+def test_half_a_minute_without_a_line_is_broken_by_a_sign_of_life() -> None:
+    board = Board()
+    for record in records(started(step("m", mapped="x")), ready(0, "m", 500), begun(0, "m", 0)):
         board.apply(record)
 
-    (spans,) = painter.compose(Glance(1_000_030.0, board, None, fresh=False))
+    assert signs_of_life(board, (0, True), (1, False), (29, False), (30, False), (31, False), (60, False)) == [30, 60]
+    assert signs_of_life(board, (0, True), (29, True), (30, False), (58, False), (59, False)) == [59]
 
-    assert "still running" in plain_text(spans)
-    assert painter.compose(Glance(1_000_030.0, board, None, fresh=True)) == []
+
+def test_where_nothing_runs_there_is_no_sign_of_life() -> None:
+    assert signs_of_life(Board(), (0, True), (31, False), (90, False)) == []
 
 
 def test_the_grace_is_told_at_once_at_each_halving_and_when_it_is_cut_short() -> None:
