@@ -93,6 +93,7 @@ class Child:
         "_end_slots",
         "_number",
         "_pause",
+        "_pause_timer",
         "_recent_restarts_s",
         "_region",
         "_seam",
@@ -124,6 +125,7 @@ class Child:
         self._start_slot: Slot | None = None
         self._end_slots: list[Slot] | None = None
         self._pause: Slot | None = None
+        self._pause_timer: Timer | None = None
         self._recent_restarts_s: list[float] | None = None
         self._number = 0
 
@@ -269,7 +271,7 @@ class Child:
             if delay_s > 0:
                 self.state = ChildState.backoff
                 self._pause = self._seam.slot()
-                self._seam.call_at(self._seam.now_s() + delay_s, _wake, self._pause)
+                self._pause_timer = self._seam.call_at(self._seam.now_s() + delay_s, _wake, self._pause)
         self.supervisor.incarnation_ended(self, reason, verdict)
         return verdict
 
@@ -300,7 +302,9 @@ class Child:
         try:
             await pause
         finally:
-            self._pause = None
+            if self._pause_timer is not None:  # a stop ends the pause before its time
+                self._pause_timer.cancel()
+            self._pause = self._pause_timer = None
 
     def abandon(self, home: Home) -> None:
         """For the supervisor: it did not stop within its grace; go on without it."""
