@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
@@ -26,7 +26,7 @@ class EventLoopExecutor:
         self._functions: Mapping[str, Callable[..., object]] = {}
 
     @asynccontextmanager
-    async def opened(self, site: RunSite) -> AsyncIterator[None]:
+    async def opened(self, site: RunSite) -> AsyncGenerator[None]:
         self._functions = site.functions
         yield
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from actorflow.runs.executor import AttemptSpec, Capabilities, Outcome, RunSite
@@ -24,7 +24,7 @@ class InlineExecutor:
         self._functions: Mapping[str, Callable[..., object]] = {}
 
     @asynccontextmanager
-    async def opened(self, site: RunSite) -> AsyncIterator[None]:
+    async def opened(self, site: RunSite) -> AsyncGenerator[None]:
         self._functions = site.functions
         yield
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -38,7 +39,8 @@ _BOOT = (
 class ProcessExecutor:
     """Executes each attempt alone in a worker process of a pool.
 
-    slots: attempts at once, and workers at most; as many as CPUs that this process may use, where nothing is said.
+    workers: attempts that execute at once; as many as CPUs that this process may use, where nothing is said.
+    slots: four times as many, so that a worker's next attempt is at hand, its start on disk, when the last one ends.
     grace_s: from SIGTERM to SIGKILL for an attempt that is cancelled or took too long.
     """
 
@@ -46,7 +48,8 @@ class ProcessExecutor:
     capabilities = Capabilities(stop=True, quota=True, remote=True)
 
     def __init__(self, workers: int | None = None, *, grace_s: float = GRACE_S) -> None:
-        self.slots = workers if workers is not None else available_cpus()
+        self.workers = workers if workers is not None else available_cpus()
+        self.slots = 4 * self.workers
         self.grace_s = grace_s
         self._pool: WorkerPool | None = None
         self._memory = MemoryWatch()
@@ -54,7 +57,7 @@ class ProcessExecutor:
     @asynccontextmanager
     async def opened(self, site: RunSite) -> AsyncGenerator[None]:
         self._memory = MemoryWatch()
-        factory = partial(Workshop, launch_for(site), self.slots, self._memory, self.grace_s, self._opened)
+        factory = partial(Workshop, launch_for(site), self.workers, self._memory, self.grace_s, self._opened)
         spawning = cast("Awaitable[ActorRef[Workshop]]", site.spawn(factory, name=self.name, restart="transient"))
         workshop = await spawning
         try:
@@ -117,12 +120,14 @@ class Execution:
         self.peak_rss_bytes = 0
 
     async def run(self) -> Outcome:
+        started_at = time.time()
         outcome = await within_timeout(self.attempt, self._execute)
         ended = self.worker.process.exit
         cpu_total_s = self.worker.cpu_total_s if ended is None else ended.cpu_s
         return replace(
             outcome,
             worker=self.worker.label,
+            started_at=started_at,
             peak_rss_bytes=max(
                 self.worker.ready_rss_bytes,  # the least that any attempt there has held
                 self.peak_rss_bytes,

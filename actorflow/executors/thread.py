@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -30,7 +30,7 @@ class ThreadExecutor:
         self._limiter: anyio.CapacityLimiter | None = None
 
     @asynccontextmanager
-    async def opened(self, site: RunSite) -> AsyncIterator[None]:
+    async def opened(self, site: RunSite) -> AsyncGenerator[None]:
         self._functions = site.functions
         self._limiter = anyio.CapacityLimiter(self.slots)
         yield

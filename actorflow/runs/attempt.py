@@ -49,5 +49,5 @@ class Attempt(Actor):
         started_at = time.time()
         outcome = await self.executor.execute(self.spec)
         spec = self.spec
-        await self.report(Report(spec.step, spec.map_index, spec.number, outcome, started_at))
+        await self.report(Report(spec.step, spec.map_index, spec.number, outcome, outcome.started_at or started_at))
         self.context.stop()

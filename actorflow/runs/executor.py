@@ -85,7 +85,11 @@ class AttemptSpec:
 
 @hot_value_by_name
 class Outcome:
-    """How an attempt ended. value: set exactly when it succeeded. worker: where it ran, "" in this process."""
+    """How an attempt ended.
+
+    value: set exactly when it succeeded. worker: where it ran, "" in this process. started_at: epoch seconds of when
+    the body could begin, where that was later than the attempt.
+    """
 
     state: AttemptState
     cause: Cause
@@ -94,6 +98,7 @@ class Outcome:
     worker: str = ""
     peak_rss_bytes: int | None = None
     cpu_s: float | None = None
+    started_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +136,7 @@ class Executor(Protocol):
     `opened(site)` holds the executor's resources for one run. `execute` returns an Outcome for every way an attempt
     can end and raises nothing of the user's; cancelling it ends the attempt, and it returns to the caller only after
     nothing of that attempt runs any more (where `capabilities.stop`).
-    slots: how many attempts may run at once.
+    slots: how many attempts it takes at once.
     """
 
     @property

@@ -234,10 +234,10 @@ async def test_a_task_that_forks_and_returns_twice_is_answered_once() -> None:
 
 async def test_closing_with_nothing_ever_run_starts_no_process() -> None:
     async with bench() as executor:
-        assert executor.executor.slots == 1
+        assert executor.executor.workers == 1
 
 
 def test_by_default_there_are_as_many_workers_as_cpus_to_run_on() -> None:
     from actorflow.executors.process import ProcessExecutor
 
-    assert ProcessExecutor().slots == len(os.sched_getaffinity(0))
+    assert ProcessExecutor().workers == len(os.sched_getaffinity(0))
