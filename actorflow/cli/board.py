@@ -169,7 +169,7 @@ class Board:
             task.name,
             mapped=task.mapped is not None,
             upstream=task.upstream,
-            attempts_allowed=self.attempts_allowed.get(task.name),
+            attempts_allowed=self.attempts_allowed.get(task.name, task.attempts),
         )
 
     def _ready(self, row: Row, width: int | None, ts: float) -> None:

@@ -34,3 +34,6 @@ class EventLoopExecutor:
         # The plan gives this executor coroutine functions only.
         function = cast(Callable[..., Awaitable[object]], self._functions[attempt.task])
         return await within_timeout(attempt, partial(call_async, function, attempt))
+
+    def kill(self) -> None:
+        """Nothing: cancelling is all that a loop offers, and the run has done that."""

@@ -33,3 +33,6 @@ class InlineExecutor:
         if inspect.iscoroutinefunction(function):
             return await call_async(function, attempt)
         return call_sync(function, attempt)
+
+    def kill(self) -> None:
+        """Nothing: a body that runs in this thread has the thread."""

@@ -78,6 +78,10 @@ class ProcessExecutor:
         execution = Execution(worker, attempt, arguments, self._pool, self._memory, self.grace_s)
         return await execution.run()
 
+    def kill(self) -> None:
+        if self._pool is not None:
+            self._pool.kill()
+
     async def _worker_for(self, attempt: AttemptSpec, pool: WorkerPool) -> WorkerProcess:
         """A worker; for an attempt with a quota, one in which earlier attempts have left little of it in use."""
         while True:

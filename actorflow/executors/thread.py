@@ -38,3 +38,6 @@ class ThreadExecutor:
     async def execute(self, attempt: AttemptSpec) -> Outcome:
         call = partial(call_sync, self._functions[attempt.task], attempt)
         return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._limiter)
+
+    def kill(self) -> None:
+        """Nothing: a thread cannot be ended."""

@@ -30,6 +30,7 @@ class WorkerPool:
         self.slots = slots
         self.start_worker = start_worker
         self._idle: list[WorkerProcess] = []
+        self._ready: set[WorkerProcess] = set()
         self._waiting: deque[_Waiter] = deque()
         self._starting = 0
         self._alive = 0
@@ -63,7 +64,13 @@ class WorkerPool:
             self._empty = anyio.Event()
             await self._empty.wait()
 
+    def kill(self) -> None:
+        """End every worker that may be executing something, with all it started, without grace."""
+        for process in self._ready:
+            process.process.kill()
+
     def ready(self, process: WorkerProcess) -> None:
+        self._ready.add(process)
         self._starting -= 1
         self.put(process)
 
@@ -74,6 +81,7 @@ class WorkerPool:
         self._one_less()
 
     def gone(self, process: WorkerProcess) -> None:
+        self._ready.discard(process)
         if process in self._idle:
             self._idle.remove(process)
         self._one_less()

@@ -27,7 +27,7 @@ from actorflow.runs.stage import Stage
 
 
 class Coordinator(Actor):
-    """One run. `finished` is called once, with the decision that ended it."""
+    """One run. `finished` is called once, with the decision that ended it; once `is_over`, nothing more is recorded."""
 
     def __init__(
         self,
@@ -35,11 +35,13 @@ class Coordinator(Actor):
         journal: Journal,
         executors: Mapping[str, Executor],
         finished: Callable[[Finish], None],
+        is_over: Callable[[], bool],
     ) -> None:
         self.state = state
         self.journal = journal
         self.executors = executors
         self.finished = finished
+        self.is_over = is_over
         self.stages: dict[str, ActorRef[Stage]] = {}
         self.recorded_seq = 0
 
@@ -68,6 +70,8 @@ class Coordinator(Actor):
         await self._carry_out(self.state.cancel(reason))
 
     async def _carry_out(self, instructions: list[Instruction]) -> None:
+        if self.is_over():
+            return
         for instruction in instructions:
             match instruction:
                 case Record(event):

@@ -136,7 +136,8 @@ class Executor(Protocol):
     `opened(site)` holds the executor's resources for one run. `execute` returns an Outcome for every way an attempt
     can end and raises nothing of the user's; cancelling it ends the attempt, and it returns to the caller only after
     nothing of that attempt runs any more (where `capabilities.stop`).
-    slots: how many attempts it takes at once.
+    slots: how many attempts it takes at once. kill: ends what runs without grace, as far as `stop` goes; callable at
+    any time, and each attempt is still reported.
     """
 
     @property
@@ -147,3 +148,4 @@ class Executor(Protocol):
     def capabilities(self) -> Capabilities: ...
     def opened(self, site: RunSite) -> AbstractAsyncContextManager[None]: ...
     async def execute(self, attempt: AttemptSpec) -> Outcome: ...
+    def kill(self) -> None: ...

@@ -40,6 +40,9 @@ from actorflow_supervisors.loop import current_seam
 CANCEL_GRACE_S = 10.0
 """How long a cancelled run's attempts may take to end before they are killed."""
 
+KILL_GRACE_S = 2.0
+"""How long a killed run's attempts may take to be reported; what cannot be ended is left behind after that."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInput:
@@ -83,9 +86,12 @@ class Workers(Actor):
 class Run(Actor):
     """The root of one run. `finished` is called once, however the run ends."""
 
-    def __init__(self, given: RunInput, finished: Callable[[Finish], None], rng: Random) -> None:
+    def __init__(
+        self, given: RunInput, finished: Callable[[Finish], None], is_over: Callable[[], bool], rng: Random
+    ) -> None:
         self.given = given
         self.finished = finished
+        self.is_over = is_over
         self.rng = rng
         self.coordinator: ActorRef[Coordinator] | None = None
 
@@ -100,7 +106,7 @@ class Run(Actor):
         await writer.tell(JournalWriter.write)
         slots = {name: executor.slots for name, executor in given.executors.items()}
         state = RunState(given.plan, given.run_id, slots=slots, rng=self.rng)
-        factory = partial(Coordinator, state, given.journal, given.executors, self.finished)
+        factory = partial(Coordinator, state, given.journal, given.executors, self.finished, self.is_over)
         self.coordinator = await self.context.spawn(factory, name="coordinator", restart=Restart.temporary)
         self.context.monitor(self.coordinator)
         await self.coordinator.tell(Coordinator.begin)
@@ -145,12 +151,14 @@ class _Runner:
         self.given = given
         self.finish: Finish | None = None
         self._over = anyio.Event()
-        self._killed = anyio.Event()
+        self._waiting: anyio.CancelScope | None = None
         self._run: ActorRef[Run] | None = None
 
     async def run(self, system: ActorSystem, control: RunControl, rng: Random) -> None:
         run = await system.spawn(
-            partial(Run, self.given, self._finished, rng), name=self.given.run_id, restart=Restart.temporary
+            partial(Run, self.given, self._finished, self._is_over, rng),
+            name=self.given.run_id,
+            restart=Restart.temporary,
         )
         workers = await system.spawn(Workers, name=f"{self.given.run_id}/workers")
         site = RunSite(
@@ -183,7 +191,12 @@ class _Runner:
 
     async def _wait(self, control: RunControl) -> None:
         try:
-            await self._over.wait()
+            with anyio.CancelScope() as waiting:
+                self._waiting = waiting
+                await self._over.wait()
+            if self.finish is None:  # killed: what can be ended is about to report
+                with anyio.move_on_after(KILL_GRACE_S):
+                    await self._over.wait()
         except anyio.get_cancelled_exc_class():
             control.cancel("the program around the run was cancelled")
             with anyio.move_on_after(2 * CANCEL_GRACE_S, shield=True):
@@ -195,7 +208,13 @@ class _Runner:
             self._run.try_tell(Run.cancel, reason)
 
     def kill_run(self) -> None:
-        self._finished(Finish(RunStatus.cancelled, Cause.cancelled, None, None))
+        for executor in self.given.executors.values():
+            executor.kill()
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def _is_over(self) -> bool:
+        return self.finish is not None
 
     def _finished(self, finish: Finish) -> None:
         if self.finish is None:

@@ -97,10 +97,10 @@ def write_error(path: Path, exc: sqlite3.Error) -> JournalFailed:
     name = getattr(exc, "sqlite_errorname", "SQLite error")
     problem = f"cannot be written: {exc} ({name})"
     if name == "SQLITE_FULL":
-        return StoreFull(path, problem, "make room on the disk, then resume the run")
+        return StoreFull(path, problem, "make room on the disk, then run again")
     if name.startswith("SQLITE_READONLY") or name in ("SQLITE_CANTOPEN", "SQLITE_PERM"):
-        return JournalFailed(path, problem, "make the file and its directory writable for you, then resume the run")
+        return JournalFailed(path, problem, "make the file and its directory writable for you, then run again")
     if name.startswith("SQLITE_IOERR"):
-        help = "check the disk, and the limit on the size of files (ulimit -f), then resume the run"
+        help = "check the disk, and the limit on the size of files (ulimit -f), then run again"
         return JournalFailed(path, problem, help)
-    return JournalFailed(path, problem, "check that no other program writes to the file, then resume the run")
+    return JournalFailed(path, problem, "check that no other program writes to the file, then run again")
