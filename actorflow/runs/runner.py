@@ -1,11 +1,11 @@
 """The runner: one run as one supervision tree, from its first event to its last.
 
-    run RUN_ID
+    RUN_ID
     |- journal        writes what the coordinator records
-    |- coordinator    carries out what `RunState` decides
-    |  `- one stage a step
-    |     `- one attempt an execution
-    `- workers        the workers of executors that have any
+    |- workers        the workers of executors that have any
+    `- coordinator    carries out what `RunState` decides
+       `- one stage a step
+          `- one attempt an execution
 
 Journal and coordinator are temporary: neither can be replaced by an empty one, so the end of either ends the run.
 """
@@ -96,14 +96,18 @@ class Run(Actor):
         self.coordinator: ActorRef[Coordinator] | None = None
 
     @handler
-    async def begin(self) -> None:
-        """Build the tree and set the coordinator going."""
-        given = self.given
-        writer = await self.context.spawn(
-            partial(JournalWriter, given.journal), name="journal", restart=Restart.temporary
-        )
+    async def open(self) -> ActorRef[Workers]:
+        """Start the journal and the parent of all workers."""
+        factory = partial(JournalWriter, self.given.journal)
+        writer = await self.context.spawn(factory, name="journal", restart=Restart.temporary)
         self.context.monitor(writer)
         await writer.tell(JournalWriter.write)
+        return await self.context.spawn(Workers, name="workers")
+
+    @handler
+    async def begin(self) -> None:
+        """Set the coordinator going."""
+        given = self.given
         slots = {name: executor.slots for name, executor in given.executors.items()}
         state = RunState(given.plan, given.run_id, slots=slots, rng=self.rng)
         factory = partial(Coordinator, state, given.journal, given.executors, self.finished, self.is_over)
@@ -155,12 +159,9 @@ class _Runner:
         self._run: ActorRef[Run] | None = None
 
     async def run(self, system: ActorSystem, control: RunControl, rng: Random) -> None:
-        run = await system.spawn(
-            partial(Run, self.given, self._finished, self._is_over, rng),
-            name=self.given.run_id,
-            restart=Restart.temporary,
-        )
-        workers = await system.spawn(Workers, name=f"{self.given.run_id}/workers")
+        factory = partial(Run, self.given, self._finished, self._is_over, rng)
+        run = await system.spawn(factory, name=self.given.run_id, restart=Restart.temporary)
+        workers = await run.ask(Run.open)
         site = RunSite(
             run_id=self.given.run_id,
             module=self.given.module,
