@@ -1,0 +1,77 @@
+"""docs/semantics.md names tests that exist, and every scenario that concerns one process has a numbered test."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "semantics.md"
+
+ONE_PROCESS_SCENARIOS = (1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14, 16, 17, 19, 20, 22, 23, 24)
+"""Of the acceptance scenarios for actors and supervisors, those that need no second process."""
+
+
+def names_in(file: Path) -> set[str]:
+    """The names of the test functions of a file."""
+    tree = ast.parse(file.read_text("utf-8"))
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return {node.name for node in functions if node.name.startswith("test_")}
+
+
+def named_on_the_page() -> list[str]:
+    return re.findall(r"`(tests/[^`\s]+)`", PAGE.read_text("utf-8"))
+
+
+def scenario_of(test: str) -> int | None:
+    """12 for `test_12_...` and `test_scenario_12_...`."""
+    match = re.match(r"test_(?:scenario_)?(\d+)_", test)
+    return None if match is None else int(match[1])
+
+
+def numbered_tests() -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for folder in ("actors", "supervisors"):
+        for file in sorted((ROOT / "tests" / folder).glob("test_*.py")):
+            for test in names_in(file):
+                number = scenario_of(test)
+                if number is not None:
+                    found.setdefault(number, set()).add(test)
+    return found
+
+
+def test_the_page_names_tests_in_every_row_of_its_tables() -> None:
+    rows = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")]
+    bare = [row for row in rows if "`tests/" not in row and not row.startswith("| what you can rely on")]
+
+    assert len(rows) > 80
+    assert bare == []
+
+
+@pytest.mark.parametrize("named", sorted(set(named_on_the_page())))
+def test_a_test_that_the_page_names_exists(named: str) -> None:
+    path, _, test = named.partition("::")
+
+    assert (ROOT / path).is_file(), f"docs/semantics.md names {path}, which is gone"
+    assert test in names_in(ROOT / path), f"docs/semantics.md names {named}, which is gone"
+
+
+@pytest.mark.parametrize("number", ONE_PROCESS_SCENARIOS)
+def test_a_scenario_of_one_process_has_a_test_that_bears_its_number(number: int) -> None:
+    assert numbered_tests().get(number), f"no test in tests/actors or tests/supervisors is called test_{number}_..."
+
+
+@pytest.mark.parametrize(
+    ("test", "number"),
+    [
+        ("test_12_start_up_work", 12),
+        ("test_scenario_7_a_killed_parent", 7),
+        ("test_a_fourth_crash_in_5_s", None),
+        ("test_12th", None),
+    ],
+)
+def test_the_number_of_a_scenario_is_read_from_the_name(test: str, number: int | None) -> None:
+    assert scenario_of(test) == number
