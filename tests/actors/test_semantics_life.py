@@ -17,10 +17,10 @@ from actorflow.actors.handler import handler
 from actorflow.actors.monitor import Down, Monitor
 from actorflow.actors.ref import ActorRef
 from actorflow.actors.system import ActorSystem
+from actorflow.testing.clock import Backend, virtual_backend
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, NoProc, Normal, Shutdown
 from actorflow_supervisors.intensity import RestartIntensity
-from tests.supervisors.virtual_time import Backend, virtual_backend
 
 pytestmark = pytest.mark.anyio
 

@@ -23,8 +23,8 @@ from actorflow.actors.handler import handler
 from actorflow.actors.mailbox import Mailbox
 from actorflow.actors.ref import ActorRef
 from actorflow.actors.system import ActorSystem
+from actorflow.testing.clock import Backend, virtual_backend
 from actorflow_supervisors.backoff import Backoff
-from tests.supervisors.virtual_time import Backend, virtual_backend
 
 pytestmark = pytest.mark.anyio
 

@@ -18,11 +18,11 @@ from actorflow.actors.mailbox import Mailbox, Overflow
 from actorflow.actors.monitor import Down
 from actorflow.actors.ref import ActorRef
 from actorflow.actors.system import ActorSystem
+from actorflow.testing.clock import Backend, virtual_backend
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.exit_reason import ExitReason, describe
 from actorflow_supervisors.intensity import RestartIntensity
 from actorflow_supervisors.policy import Restart
-from tests.supervisors.virtual_time import Backend, virtual_backend
 
 SCHEDULES = 150
 """For each loop in the quick run; ACTORFLOW_TEST_SCALE multiplies it."""

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
+from actorflow.testing.clock import Backend, virtual_backend
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.child_spec import ChildSpec
 from actorflow_supervisors.dynamic import DynamicSupervisor
 from actorflow_supervisors.tree import ChildState
-from tests.supervisors.virtual_time import Backend, virtual_backend
 
 pytestmark = pytest.mark.anyio
 

@@ -13,6 +13,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from actorflow.testing.clock import Backend, virtual_backend
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.child_spec import ChildSpec
 from actorflow_supervisors.errors import (
@@ -38,7 +39,6 @@ from actorflow_supervisors.policy import RestartName
 from actorflow_supervisors.strategy import StrategyName
 from actorflow_supervisors.supervisor import Supervisor
 from actorflow_supervisors.tree import ChildKind, ChildState
-from tests.supervisors.virtual_time import Backend, virtual_backend
 from tests.supervisors.workers import Watch, Worker, incarnations, states
 
 pytestmark = pytest.mark.anyio
