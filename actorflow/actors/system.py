@@ -27,6 +27,7 @@ from actorflow_supervisors.exit_reason import ExitReason, NoProc, Shutdown
 from actorflow_supervisors.intensity import RestartIntensity
 from actorflow_supervisors.loop import Home, Seam, Slot, current_seam
 from actorflow_supervisors.policy import Restart, RestartName
+from actorflow_supervisors.watchdog import LoopWatchdog
 
 A = TypeVar("A", bound=Actor)
 
@@ -45,6 +46,7 @@ class ActorSystem:
     ask_timeout_s: how long an ask waits whose caller set no deadline; None for ever.
     quarantine_after: how many incarnations a message may crash, its redeliveries included, before it is set aside.
     rng: gives the random part of backoffs.
+    watchdog: watches the loop for as long as the system lives, and names the actor that blocks it.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class ActorSystem:
         ask_timeout_s: float | None = ASK_TIMEOUT_S,
         quarantine_after: int = 3,
         rng: Random | None = None,
+        watchdog: LoopWatchdog | None = None,
     ) -> None:
         self.strict = strict
         self.boundary = Boundary() if strict else None
@@ -68,6 +71,7 @@ class ActorSystem:
         self._mailbox = mailbox
         self._ask_timeout_s = ask_timeout_s
         self._rng = Random() if rng is None else rng
+        self._watchdog = watchdog
         self._numbers = count(1)
         self._policies: dict[tuple[str, float | None], ChildPolicy] = {}
         self._home: Home | None = None
@@ -87,6 +91,8 @@ class ActorSystem:
         self._own_home = self.seam.open_home()
         self._home = await self._own_home.__aenter__()
         self._roots = self.new_supervisor()
+        if self._watchdog is not None:
+            self._watchdog.start()
         return self
 
     async def __aexit__(
@@ -97,6 +103,8 @@ class ActorSystem:
         try:
             await self._roots.stop_all(Shutdown("system"))
         finally:
+            if self._watchdog is not None:
+                self._watchdog.stop()
             if self.ask_timeouts is not None:
                 self.ask_timeouts.close()
             await self._own_home.__aexit__(kind, error, trace)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from actorflow_supervisors.events import ChildEnded as ChildEnded
     from actorflow_supervisors.events import ChildStarted as ChildStarted
     from actorflow_supervisors.events import IntensityReached as IntensityReached
+    from actorflow_supervisors.events import LoopBlocked as LoopBlocked
     from actorflow_supervisors.events import RestartScheduled as RestartScheduled
     from actorflow_supervisors.events import SupervisorEvent as SupervisorEvent
     from actorflow_supervisors.events import SupervisorStarted as SupervisorStarted
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from actorflow_supervisors.tree import ChildKind as ChildKind
     from actorflow_supervisors.tree import ChildState as ChildState
     from actorflow_supervisors.tree import ChildTree as ChildTree
+    from actorflow_supervisors.watchdog import LoopWatchdog as LoopWatchdog
 else:
     _MODULES = {
         "backoff": ("Backoff",),
@@ -76,6 +78,7 @@ else:
             "ChildEnded",
             "ChildStarted",
             "IntensityReached",
+            "LoopBlocked",
             "RestartScheduled",
             "SupervisorEvent",
             "SupervisorStarted",
@@ -109,6 +112,7 @@ else:
             "ChildState",
             "ChildTree",
         ),
+        "watchdog": ("LoopWatchdog",),
     }
     _HOMES = {name: module for module, names in _MODULES.items() for name in names}
     __all__ = [*sorted(_HOMES)]  # noqa: PLE0604 - all are strings

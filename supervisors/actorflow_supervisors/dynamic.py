@@ -44,6 +44,7 @@ from actorflow_supervisors.intensity import RestartIntensity
 from actorflow_supervisors.loop import Home, Interrupt, Slot, Spawned, Timer, current_seam
 from actorflow_supervisors.policy import Restart, should_restart
 from actorflow_supervisors.tree import ChildKind, ChildState, ChildTree
+from actorflow_supervisors.watchdog import names_child
 
 logger = logging.getLogger("actorflow.supervisors")
 
@@ -334,6 +335,9 @@ class Child:
             if not slot.done():
                 slot.set_result(None)
         self._end_slots = None
+
+
+names_child(Child._live, lambda found: found["self"].label)
 
 
 class SpecChild(Child):

@@ -96,6 +96,22 @@ class IntensityReached:
     max_seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopBlocked:
+    """The loop did not turn for `blocked_s` seconds; told once it turns again, where a `LoopWatchdog` watches.
+
+    child: whose code held it up (`app/workers/index`), None if it was no child's own task. task: what the loop calls
+    that task, None if there was none. stack: what it did when it was found, as in a traceback.
+    """
+
+    path: str
+    at_s: float
+    blocked_s: float
+    child: str | None
+    task: str | None
+    stack: str
+
+
 SupervisorEvent: TypeAlias = (
     SupervisorStarted
     | SupervisorStopping
@@ -105,4 +121,5 @@ SupervisorEvent: TypeAlias = (
     | ChildAbandoned
     | RestartScheduled
     | IntensityReached
+    | LoopBlocked
 )

@@ -23,6 +23,7 @@ from actorflow_supervisors.strategy import Strategy, StrategyName
 from actorflow_supervisors.supervisor_life import Life, Started
 from actorflow_supervisors.supervisor_state import Phase, Rules, SupervisorState
 from actorflow_supervisors.tree import ChildKind, ChildState, ChildTree
+from actorflow_supervisors.watchdog import LoopWatchdog
 
 DEFAULT_INTENSITY = RestartIntensity()
 DEFAULT_BACKOFF = Backoff()
@@ -45,6 +46,8 @@ class Supervisor:
     name: what it is called in events, errors and `tree()`.
     strategy, intensity, backoff (None: restart at once, always), auto_shutdown: see the modules of these names.
     rng: the source of the backoff's jitter.
+    watchdog: watches the loop for as long as this supervisor lives, and its findings are events of it; one a loop is
+    enough, so it belongs to the root.
 
     Entering the block returns once all children have started; if one fails to, those before it are stopped and
     ChildStartFailed is raised. Leaving it stops the children in reverse order, each within its grace. A supervisor that
@@ -62,11 +65,13 @@ class Supervisor:
         backoff: Backoff | None = DEFAULT_BACKOFF,
         auto_shutdown: AutoShutdown | AutoShutdownName = AutoShutdown.never,
         rng: Random | None = None,
+        watchdog: LoopWatchdog | None = None,
     ) -> None:
         self.name = name
         self.children = tuple(children)
         self._rules = _rules(name, strategy, intensity, backoff, auto_shutdown)
         self._rng = rng or Random()
+        self._watchdog = watchdog
         self._life: Life | None = None
         self._lives = 0
         self._last_exit: ExitReason | None = None
@@ -237,6 +242,8 @@ class Supervisor:
         if self._life is not None and self._life.exit is None:
             raise SupervisorNotRunning(f"supervisor {self.name!r} runs already; it can run once at a time")
         state = self._new_state(path)
+        if self._watchdog is not None:
+            self._watchdog.start(path, emit)
         self._life = Life(state, emit=emit, on_exit=self._on_exit, abandoned=self._abandoned)
         self._lives += 1
         self._life.tell(do.Begin())
@@ -247,6 +254,8 @@ class Supervisor:
 
     def _on_exit(self, last: do.Exit) -> None:
         self._last_exit = last.reason
+        if self._watchdog is not None:
+            self._watchdog.stop()
         if last.error is not None and self._scope is not None:
             self._scope.cancel()
 

@@ -33,6 +33,7 @@ from actorflow_supervisors.exit_reason import (
 )
 from actorflow_supervisors.loop import Home, Seam, Slot, Spawned, Timer, current_seam
 from actorflow_supervisors.supervisor_state import SupervisorState
+from actorflow_supervisors.watchdog import names_child
 
 _Group: TypeAlias = BaseExceptionGroup[BaseException]
 _EXIT_REASONS = (Normal, Shutdown, Crashed, Killed, NoProc, NodeDown, InitFailed)
@@ -300,6 +301,9 @@ class Life:
         if incarnation.up or isinstance(error, KeyboardInterrupt | SystemExit):
             return crashed(error), None
         return init_failed(error), None
+
+
+names_child(Life._live, lambda found: f"{found['self'].state.path}/{found['incarnation'].spec.id}")
 
 
 def leaf_of(error: BaseException, cancelled: type[BaseException]) -> BaseException:
