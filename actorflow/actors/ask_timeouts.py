@@ -23,6 +23,10 @@ class AskTimeouts:
         self._deadlines_s: dict[Ask, float] = {}
         self._timer: Timer | None = None
 
+    def __len__(self) -> int:
+        """How many asks are watched."""
+        return len(self._deadlines_s)
+
     def watch(self, ask: Ask) -> None:
         deadline_s = self._seam.now_s() + self._timeout_s
         self._deadlines_s[ask] = deadline_s

@@ -110,10 +110,14 @@ class Boundary:
             ) from error
 
 
+_REFS: tuple[type[Any], ...] = (ActorRef,)
+_CONTAINERS: frozenset[Any] = frozenset({list, tuple, set, frozenset})
+
+
 def _mark_refs(value: Any, refs: list[ActorRef[Any]]) -> Any:
     """`value` with each reference in it, at any depth of plain containers, replaced by its mark."""
-    if isinstance(value, ActorRef):
-        refs.append(cast("ActorRef[Any]", value))
+    if isinstance(value, _REFS):
+        refs.append(value)
         return RefMark(len(refs) - 1)
     return _rebuilt(value, lambda part: _mark_refs(part, refs))
 
@@ -124,10 +128,11 @@ def _restore_refs(value: Any, refs: list[ActorRef[Any]]) -> Any:
     return _rebuilt(value, lambda part: _restore_refs(part, refs))
 
 
-def _rebuilt(value: Any, part: Callable[[Any], Any]) -> Any:
+def _rebuilt(value: object, part: Callable[[Any], Any]) -> Any:
+    """A plain container with `part` done to each of its items; anything else as it is."""
     kind = cast("Any", type(value))
-    if kind in (list, tuple, set, frozenset):
-        return kind(map(part, value))
+    if kind in _CONTAINERS:
+        return kind(map(part, cast("list[Any]", value)))
     if kind is dict:
         return {part(key): part(item) for key, item in cast("dict[Any, Any]", value).items()}
     return value

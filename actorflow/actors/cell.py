@@ -172,6 +172,7 @@ class Cell(Child):
         """The asker stopped waiting: end the handler if it is at work for it; in the mailbox it will be skipped."""
         if cancelled is not None:
             cancelled.add_note(f"while waiting for {ask.name} of {' -> '.join(ask.waiting_path())}")
+        ask.reply(None)  # Nobody waits in its slot if it was cancelled on the way into the mailbox.
         if self.current is ask and self._region is not None:
             self._signals += 1
             self._region.cancel()
@@ -191,6 +192,14 @@ class Cell(Child):
             admission.close(self)
         if self.inbox.parked is not None:
             self.inbox.wake()
+
+    def end_now(self, reason: ExitReason) -> None:
+        """End this incarnation at once, the message in hand included; its restart policy decides what follows."""
+        if self.ended or self._ending or self.stop_reason is not None:
+            return
+        if self._leaving is None:
+            self._leaving = reason
+        self.interrupt()
 
     def held(self) -> Holdings:
         """What this incarnation holds; made on first use."""
@@ -347,6 +356,8 @@ class Cell(Child):
                             if not self._is_answer(error, table):
                                 raise
                         self.current = None
+                        if inbox.waiting is not None:
+                            inbox.take_in()
                         if inbox.items or self._signals:
                             continue
                         inbox.parked = slot = self.system.new_slot()
@@ -367,6 +378,7 @@ class Cell(Child):
                 self._fail_current("was stopped while it handled the message")
                 return await self._wind_down(actor, self.stop_reason)
             if self._leaving is not None:
+                self._fail_current("ended while it handled the message")
                 return await self._wind_down(actor, self._leaving)
             self.current = None  # Its asker has gone, and it was interrupted; the actor goes on.
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.deferred import Deferred
+from actorflow.actors.links import Link
 from actorflow.actors.monitor import Monitor, start_monitor
 from actorflow.actors.ref import ActorRef, cell_of
+from actorflow.actors.router import Pool, Routing, RoutingName
 from actorflow.actors.timers import Timers
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.exit_reason import ExitReason, Normal, Shutdown
@@ -99,6 +101,19 @@ class Context:
         policy = system.policy_for(restart, shutdown_s, intensity, backoff)
         return system.spawn_below(self._cell, factory, name, policy, mailbox)
 
+    async def spawn_pool(
+        self,
+        factory: Callable[[], A],
+        *,
+        size: int,
+        routing: Routing | RoutingName = Routing.round_robin,
+        name: str | None = None,
+        restart: Restart | RestartName = Restart.permanent,
+        mailbox: Mailbox | None = None,
+    ) -> Pool[A]:
+        """Spawn a pool below this actor; see `ActorSystem.spawn_pool`."""
+        return await self._cell.system.pool_below(self._cell, factory, size, routing, name, restart, mailbox)
+
     def stop(self, reason: ExitReason | None = None) -> None:
         """End this incarnation after the message in hand. The restart policy decides whether another one follows."""
         self._cell.leave(Normal() if reason is None else reason)
@@ -110,6 +125,10 @@ class Context:
     def monitor(self, ref: ActorRef[Any]) -> Monitor:
         """Have `down` called once, when the present incarnation of `ref` ends, or at once if it runs no more."""
         return start_monitor(self._cell, cell_of(ref))
+
+    def link(self, ref: ActorRef[Any]) -> Link:
+        """Share the fate of `ref` from now on: when one ends, and not normally, so does the other; see `links`."""
+        return Link(self._cell, cell_of(ref))
 
     def defer(self) -> Deferred[Any]:
         """Take over the reply to the message in hand, to be given later."""

@@ -12,6 +12,7 @@ ActorflowError                  base of all; the other floors derive theirs from
       ├── MailboxFull           refused or dropped by a full mailbox
       ├── MessageRefused        arguments or reply that could not be sent to another process (strict, wire)
       ├── UnknownHandler        the actor has no such handler
+      ├── LinkedActorEnded      why an actor crashed that was linked to another
       ├── SpawnFailed           an actor that did not come up, or was not started
       └── NameTaken             another actor has this name
 """
@@ -121,6 +122,15 @@ class UnknownHandler(ActorError):
         super().__init__(f"actor {actor!r} has no handler {handler!r}; it has: {', '.join(known) or 'none'}")
         self.actor = actor
         self.handler = handler
+
+
+class LinkedActorEnded(ActorError):
+    """A linked actor ended, and not normally. `reason` is in words."""
+
+    def __init__(self, actor: str, reason: str) -> None:
+        super().__init__(f"linked actor {actor!r} ended: {reason}")
+        self.actor = actor
+        self.reason = reason
 
 
 class SpawnFailed(ActorError):

@@ -1,4 +1,4 @@
-"""Holdings: what one incarnation has set going, and what ends with it: timers, monitors, owed replies."""
+"""Holdings: what one incarnation has set going, and what ends with it: timers, monitors, links, owed replies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from actorflow_supervisors.exit_reason import Crashed, ExitReason
 
 if TYPE_CHECKING:
     from actorflow.actors.envelope import Ask
-    from actorflow.actors.monitor import ActorMonitor
+    from actorflow.actors.monitor import Monitor
     from actorflow.actors.timers import Timer
 
 
@@ -20,7 +20,7 @@ class Holdings:
 
     def __init__(self) -> None:
         self.timers: dict[Timer, None] = {}
-        self.monitors: dict[ActorMonitor, None] = {}
+        self.monitors: dict[Monitor, None] = {}
         self.debts: dict[Ask, None] = {}
 
     def release(self, actor: str, reason: ExitReason) -> None:

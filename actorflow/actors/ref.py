@@ -146,6 +146,6 @@ def cell_of(ref: ActorRef[Any]) -> Cell:
     return ref._cell
 
 
-def ref_of(cell: Cell) -> ActorRef[Any]:
-    """For the system's own modules: a reference to `cell`."""
-    return ActorRef(cell)
+def load_of(ref: ActorRef[Any]) -> int:
+    """Messages that wait for the actor and in its hand."""
+    return len(ref._inbox.items) + len(ref._inbox.waiting or ()) + (ref._cell.current is not None)

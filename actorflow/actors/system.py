@@ -20,6 +20,7 @@ from actorflow.actors.monitor import Down, SlotMonitor
 from actorflow.actors.names import Names
 from actorflow.actors.observer import ActorTree, observe
 from actorflow.actors.ref import ActorRef, cell_of
+from actorflow.actors.router import Pool, PoolHost, Routing, RoutingName
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.dynamic import ChildPolicy, DynamicSupervisor
 from actorflow_supervisors.errors import ChildStartFailed, SupervisorNotRunning
@@ -148,6 +149,22 @@ class ActorSystem:
         policy = self.policy_for(restart, shutdown_s, intensity, backoff)
         return self.spawn_below(None, factory, name, policy, mailbox)
 
+    async def spawn_pool(
+        self,
+        factory: Callable[[], A],
+        *,
+        size: int,
+        routing: Routing | RoutingName = Routing.round_robin,
+        name: str | None = None,
+        restart: Restart | RestartName = Restart.permanent,
+        mailbox: Mailbox | None = None,
+    ) -> Pool[A]:
+        """Spawn `size` actors behind one reference that routes among them (`router`).
+
+        They are called `0`, `1`, ... below an actor of the pool's name, and each has a budget of its own.
+        """
+        return await self.pool_below(None, factory, size, routing, name, restart, mailbox)
+
     async def started(self, ref: ActorRef[A]) -> ActorRef[A]:
         """`ref`, once its actor is up. Raises SpawnFailed if it ended before."""
         cell = cell_of(ref)
@@ -237,7 +254,7 @@ class ActorSystem:
         supervisor = self._roots if parent is None else parent.child_supervisor()
         if supervisor is None:
             raise SpawnFailed("the system has not been entered; use `async with ActorSystem() as system`")
-        cell = Cell(self, parent, factory, name, policy, mailbox or self._mailbox)
+        cell = self.new_cell(parent, factory, name, policy, mailbox or self._mailbox)
         if name is not None:
             self.names.take(cell.path, cell)
         try:
@@ -246,6 +263,32 @@ class ActorSystem:
             self.names.free(cell)
             raise SpawnFailed(f"actor {cell.path!r} was not started: its system or parent is stopping") from error
         return cell.ref
+
+    def new_cell(
+        self, parent: Cell | None, factory: Callable[[], Actor], name: str | None, policy: ChildPolicy, mailbox: Mailbox
+    ) -> Cell:
+        """One actor's life, not begun; the test kit makes cells that are watched."""
+        return Cell(self, parent, factory, name, policy, mailbox)
+
+    async def pool_below(
+        self,
+        parent: Cell | None,
+        factory: Callable[[], A],
+        size: int,
+        routing: Routing | RoutingName,
+        name: str | None,
+        restart: Restart | RestartName,
+        mailbox: Mailbox | None,
+    ) -> Pool[A]:
+        """For `spawn_pool`."""
+        if size < 1:
+            raise ValueError(f"a pool has 1 or more members, not {size}")
+        host = PoolHost(factory, size, restart, mailbox)
+        # One incarnation only: the pool knows its members, so another host could not bring others.
+        policy = self.policy_for(Restart.temporary, 5.0, None, None)
+        ref = self.spawn_below(parent, lambda: host, name, policy, None)
+        await self.started(ref)
+        return Pool(ref, host.members, routing)
 
     def new_supervisor(self) -> DynamicSupervisor:
         """A supervisor whose children live in this system's home."""

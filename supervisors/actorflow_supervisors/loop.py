@@ -255,7 +255,7 @@ class AsyncioSeam:
         """Of done callbacks: without one, asyncio copies the caller's for every task."""
         self.slot: Callable[[], Slot] = loop.create_future
         self.now_s = _clock_of(loop)
-        self.current_task: Callable[[], object] = partial(asyncio.current_task, loop)
+        self.current_task = _current_task_of(loop)
 
     def waiter(self) -> Waiter:
         return Waiter(self.slot)
@@ -279,6 +279,14 @@ class AsyncioSeam:
         task = asyncio.Task(run(*args), loop=self._loop, name=name)
         task.add_done_callback(home.on_asyncio_task_done, context=self._context)
         return task
+
+
+def _current_task_of(loop: asyncio.AbstractEventLoop) -> Callable[[], object]:
+    """`asyncio.current_task`; before it was written in C, what stands behind it, since it is read for each ask."""
+    running: dict[object, object] | None = getattr(asyncio.tasks, "_current_tasks", None)
+    if sys.version_info < (3, 12) and running is not None:
+        return partial(running.get, loop)
+    return partial(asyncio.current_task, loop)
 
 
 def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
