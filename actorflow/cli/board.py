@@ -103,9 +103,8 @@ class Row:
 
 @dataclass(slots=True)
 class Board:
-    """One run, as far as its records have come. attempts_allowed: by step name, where the reader knows the plan."""
+    """One run, as far as its records have come."""
 
-    attempts_allowed: Mapping[str, int] = field(default_factory=dict[str, int])
     run_id: str = ""
     dag: str = ""
     params: Mapping[str, RecordedParam] = field(default_factory=dict[str, RecordedParam])
@@ -169,7 +168,7 @@ class Board:
             task.name,
             mapped=task.mapped is not None,
             upstream=task.upstream,
-            attempts_allowed=self.attempts_allowed.get(task.name, task.attempts),
+            attempts_allowed=task.attempts,
         )
 
     def _ready(self, row: Row, width: int | None, ts: float) -> None:

@@ -6,7 +6,7 @@ import os
 
 from actorflow.cli.board import Failure
 from actorflow.cli.spans import Line, bad, dim, line, strong
-from actorflow.cli.words import duration, plural, shorten
+from actorflow.cli.words import attempt_words, duration, plural, shorten
 from actorflow.runs.executor import Cause, ErrorRecord, Frame
 
 MAX_FRAMES = 8
@@ -81,8 +81,7 @@ def _headline(cause: Cause, error: ErrorRecord | None) -> list[str]:
 def _small_print(failure: Failure, *, full_traceback: bool) -> Line:
     parts: list[str] = []
     if failure.attempt:
-        of = f" of {failure.attempts_allowed}" if failure.attempts_allowed else ""
-        parts.append(f"attempt {failure.attempt}{of}")
+        parts.append(attempt_words(failure.attempt, failure.attempts_allowed))
     if failure.worker:
         parts.append(failure.worker if failure.worker.startswith("worker") else f"worker {failure.worker}")
     if failure.seconds is not None:

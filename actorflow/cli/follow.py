@@ -60,7 +60,7 @@ class Followed:
 def follow(run: Followed, result: Result) -> int:
     """Carry the run out and tell of it. Returns the exit code, with nothing of the run alive any more."""
     notes = notes_to_stderr()
-    board = Board(attempts_allowed={planned.step.name: planned.step.retry.attempts for planned in run.plan.steps})
+    board = Board()
     control = RunControl()
     with ExitStack() as stack:
         stack.enter_context(kept_terminal())

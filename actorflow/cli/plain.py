@@ -14,7 +14,7 @@ from typing import assert_never
 from actorflow.cli.board import Board, Row, label
 from actorflow.cli.failure import one_line
 from actorflow.cli.spans import Line, Span, bad, dim, line, ok, strong, warn
-from actorflow.cli.words import clock, duration, number, plural, shorten
+from actorflow.cli.words import attempt_words, clock, duration, number, plural, shorten
 from actorflow.runs.events import (
     AttemptFinished,
     AttemptStarted,
@@ -192,8 +192,7 @@ def _is_wide(row: Row) -> bool:
 
 def _finished_line(event: AttemptFinished, row: Row, ts: float) -> Line:
     name = label(event.task, event.map_index)
-    of = f" of {row.attempts_allowed}" if row.attempts_allowed else ""
-    attempt = f", attempt {event.attempt}{of}"
+    attempt = f", {attempt_words(event.attempt, row.attempts_allowed)}"
     if not event.final:
         wait = "" if event.retry_in_s is None else f", next in {duration(event.retry_in_s)}"
         return line(clock(ts), f" {name} ", warn("retry"), f" {one_line(event.cause, event.error)}{attempt}{wait}")

@@ -69,3 +69,8 @@ def listed(names: list[str], *, at_most: int = 3) -> str:
     shown = ", ".join(names[:at_most])
     left = len(names) - at_most
     return shown if left <= 0 else f"{shown} and {number(left)} more"
+
+
+def attempt_words(attempt: int, allowed: int | None) -> str:
+    """`attempt 2 of 3`; without the bound where the restart of a lost worker, another budget, went past it."""
+    return f"attempt {attempt} of {allowed}" if allowed is not None and attempt <= allowed else f"attempt {attempt}"

@@ -46,8 +46,10 @@ def started(*tasks: RecordedTask, notes: tuple[str, ...] = (), **params: object)
     )
 
 
-def step(name: str, *upstream: str, mapped: str | None = None) -> RecordedTask:
-    return RecordedTask(name=name, task=f"etl:{name}", executor="process", mapped=mapped, upstream=upstream)
+def step(name: str, *upstream: str, mapped: str | None = None, attempts: int = 1) -> RecordedTask:
+    return RecordedTask(
+        name=name, task=f"etl:{name}", executor="process", mapped=mapped, upstream=upstream, attempts=attempts
+    )
 
 
 def ready(after_s: float, task: str, width: int | None = None) -> tuple[float, Event]:

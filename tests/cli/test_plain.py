@@ -13,9 +13,9 @@ from actorflow.runs.states import TaskState
 from tests.cli.records import START_S, VALUE_ERROR, begun, ended, over, ready, records, started, step, unstarted
 
 
-def told(*events: tuple[float, Event], allowed: dict[str, int] | None = None) -> list[str]:
+def told(*events: tuple[float, Event]) -> list[str]:
     """The lines without their time of day."""
-    board = Board(attempts_allowed=allowed or {})
+    board = Board()
     plain = PlainLines(board)
     lines: list[str] = []
     for record in records(*events):
@@ -27,7 +27,7 @@ def told(*events: tuple[float, Event], allowed: dict[str, int] | None = None) ->
 
 def test_a_small_run_is_told_change_by_change() -> None:
     lines = told(
-        started(step("extract"), step("clean", "extract", mapped="row"), day="2026-11-20", top=3),
+        started(step("extract"), step("clean", "extract", mapped="row", attempts=3), day="2026-11-20", top=3),
         ready(0, "extract"),
         begun(0, "extract"),
         ended(0.8, "extract", took_s=0.8),
@@ -39,7 +39,6 @@ def test_a_small_run_is_told_change_by_change() -> None:
         begun(1.4, "clean", 1, 2),
         ended(3.0, "clean", 1, 2, took_s=1.6),
         over(3.0),
-        allowed={"clean": 3},
     )
 
     assert lines == [
@@ -65,7 +64,7 @@ def test_a_failure_is_told_at_once_and_what_needed_it_once_a_step() -> None:
     )
 
     assert lines[2:] == [
-        "a FAILED ValueError: could not convert string to float: 'n/a', attempt 1, 1.0s",
+        "a FAILED ValueError: could not convert string to float: 'n/a', attempt 1 of 1, 1.0s",
         "b not run, needs a",
     ]
 
