@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -59,6 +60,8 @@ class Followed:
 
 def follow(run: Followed, result: Result) -> int:
     """Carry the run out and tell of it. Returns the exit code, with nothing of the run alive any more."""
+    # What the runtime logs of a dying worker the run tells in its own words; a file that configures logging sees both.
+    logging.getLogger("actorflow").addHandler(logging.NullHandler())
     notes = notes_to_stderr()
     board = Board()
     control = RunControl()
