@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from actorflow.actors.cell import Cell
     from actorflow.actors.context import Context
     from actorflow.actors.monitor import Down
     from actorflow_supervisors.exit_reason import ExitReason
@@ -16,16 +17,20 @@ class Actor:
     The hooks may be left out; each runs in the actor's own task, never beside a handler.
     """
 
+    _actorflow_cell: Cell | None = None
     _actorflow_context: Context | None = None
 
     @property
     def context(self) -> Context:
         """This actor's place in its system, from `started` on."""
-        if self._actorflow_context is None:
+        if self._actorflow_context is not None:
+            return self._actorflow_context
+        if self._actorflow_cell is None:
             raise RuntimeError(
                 f"{type(self).__name__} has no context: it is set after __init__, by the system that spawns the actor; "
                 "use it in started() and in handlers"
             )
+        self._actorflow_context = self._actorflow_cell.new_context()
         return self._actorflow_context
 
     async def started(self) -> None:

@@ -55,6 +55,7 @@ class Cell(Child):
     """
 
     __slots__ = (
+        "__weakref__",
         "_ending",
         "_factory",
         "_forgiven",
@@ -73,7 +74,6 @@ class Cell(Child):
         "inbox",
         "named",
         "parent",
-        "ref",
         "restarting",
         "system",
         "waiting_on",
@@ -92,7 +92,6 @@ class Cell(Child):
         self.system = system
         self.parent = parent
         self.inbox = Inbox(mailbox, inspected=system.strict)
-        self.ref: ActorRef[Any] = ActorRef(self)
         self.current: Message | None = None
         self.waiting_on: Ask | None = None
         self.handled = 0
@@ -113,6 +112,11 @@ class Cell(Child):
         self._grace_until_s = 0.0
 
     # What it is called, and what it shows.
+
+    @property
+    def ref(self) -> ActorRef[Any]:
+        """A new reference each time: one kept here would be a cycle, and the cell garbage for the collector."""
+        return ActorRef(self)
 
     @property
     def name(self) -> str:
@@ -201,6 +205,10 @@ class Cell(Child):
             self._leaving = reason
         self.interrupt()
 
+    def new_context(self) -> Context:
+        """For the actor, when it first asks."""
+        return Context(self)
+
     def held(self) -> Holdings:
         """What this incarnation holds; made on first use."""
         if self.holdings is None:
@@ -272,6 +280,7 @@ class Cell(Child):
 
     def on_end(self, reason: ExitReason) -> None:
         self.system.cells.pop(self._native_task, None)
+        self.actor = None
         if not self.inbox.closed or self.named or self._monitors or self.current is not None:
             self._close_for_good()
             self._send_down(reason)
@@ -305,7 +314,7 @@ class Cell(Child):
             return InitFailed(error)
         table, inbox, seam = self._table, self.inbox, self._seam
         methods = NO_METHODS
-        batch = left = FIRST_BATCH
+        batch = FIRST_BATCH
         while True:
             self._clear_signals()
             self._region = region = seam.interrupt()
@@ -316,21 +325,25 @@ class Cell(Child):
                             await actor.started()
                         self.restarting = False
                         self.mark_started()
-                    begun_s = seam.now_s()
                     while self._signals == 0:
                         items = inbox.items
                         if items and methods is NO_METHODS:
                             methods = self._bind(actor)
+                        begun_s = seam.now_s() if len(items) >= batch else None
+                        done = 0
                         try:
-                            while items:
+                            for done in range(batch):  # noqa: B007 - counts the messages, for `finally`
+                                if not items:
+                                    break
                                 self.current = message = items.popleft()
                                 if inbox.waiting is not None and len(items) <= inbox.low_water:
                                     inbox.take_in()
                                 if type(message) is tuple:
-                                    if message[2] is None:
-                                        await methods[message[0]](*message[1])
+                                    name, args, kwargs = message
+                                    if kwargs is None:
+                                        await methods[name](*args)
                                     else:
-                                        await methods[message[0]](*message[1], **message[2])
+                                        await methods[name](*args, **kwargs)
                                 elif type(message) is Ask:
                                     if not message.slot.done() and (
                                         message.deadline_s == NEVER_S or self._is_in_time(message)
@@ -341,20 +354,19 @@ class Cell(Child):
                                     self.current = None
                                 else:
                                     await self._handle_other(message, actor, methods)
-                                self.handled += 1
                                 if self._signals:
+                                    self.handled += 1
                                     break
-                                left -= 1
-                                if not left:
-                                    self.current = None
-                                    took_s = seam.now_s() - begun_s
-                                    batch = batch // 2 or 1 if took_s > LONG_BATCH_S else min(batch * 2, LARGEST_BATCH)
-                                    left = batch
-                                    await seam.checkpoint()
-                                    begun_s = seam.now_s()
+                            else:
+                                self.handled += 1
+                                self.current = None
+                                batch = self._next_batch(batch, begun_s)
+                                await seam.checkpoint()
                         except Exception as error:
                             if not self._is_answer(error, table):
                                 raise
+                        finally:
+                            self.handled += done
                         self.current = None
                         if inbox.waiting is not None:
                             inbox.take_in()
@@ -369,18 +381,32 @@ class Cell(Child):
                 raise
             except seam.cancelled as error:
                 if self.stop_reason is None:
-                    return await self._wind_down(actor, self._crash(error))
+                    reason = self._crash(error)
+                    break
             except BaseException as error:  # noqa: BLE001 - whatever leaves an actor becomes an exit reason
-                return await self._wind_down(actor, self._crash(error))
+                reason = self._crash(error)
+                break
             finally:
                 self._region = None
             if self.stop_reason is not None:
                 self._fail_current("was stopped while it handled the message")
-                return await self._wind_down(actor, self.stop_reason)
+                reason = self.stop_reason
+                break
             if self._leaving is not None:
                 self._fail_current("ended while it handled the message")
-                return await self._wind_down(actor, self._leaving)
+                reason = self._leaving
+                break
             self.current = None  # Its asker has gone, and it was interrupted; the actor goes on.
+        self._ending = self.restarting = True
+        if self.children is not None or table.has_stopping:
+            return await self._wind_down(actor, reason)
+        return reason
+
+    def _next_batch(self, batch: int, begun_s: float | None) -> int:
+        """How many messages come before the next turn of the loop, after a batch that began then; None: not timed."""
+        if begun_s is None:
+            return batch
+        return batch // 2 or 1 if self._seam.now_s() - begun_s > LONG_BATCH_S else min(batch * 2, LARGEST_BATCH)
 
     def _make_actor(self) -> Actor:
         self._native_task = self._seam.current_task()
@@ -390,7 +416,7 @@ class Cell(Child):
         self._table = table_of(type(actor))
         if self.system.boundary is not None:
             self._bind(actor)
-        actor._actorflow_context = Context(self)
+        actor._actorflow_cell = self
         self._ending = False
         return actor
 
@@ -493,7 +519,6 @@ class Cell(Child):
 
     async def _wind_down(self, actor: Actor, reason: ExitReason) -> ExitReason:
         """Stop the children, then run the hook; the reason as it stands after that."""
-        self._ending = self.restarting = True
         if self.children is not None:
             await self.children.stop_all(Shutdown("parent"))
             self.children = None

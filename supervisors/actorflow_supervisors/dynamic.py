@@ -84,6 +84,16 @@ class OnExit(Protocol):
     def __call__(self, child: Child, reason: ExitReason, verdict: Verdict, /) -> None: ...
 
 
+class RestartHistory:
+    """The restarts of one child that still count, as seconds of the loop's clock, and their number in a row."""
+
+    __slots__ = ("number", "recent_s")
+
+    def __init__(self) -> None:
+        self.recent_s: list[float] = []
+        self.number = 0
+
+
 class Child:
     """One child's life: its incarnations, one after the other, never two at once.
 
@@ -92,10 +102,9 @@ class Child:
 
     __slots__ = (
         "_end_slots",
-        "_number",
+        "_history",
         "_pause",
         "_pause_timer",
-        "_recent_restarts_s",
         "_region",
         "_seam",
         "_start_slot",
@@ -127,8 +136,7 @@ class Child:
         self._end_slots: list[Slot] | None = None
         self._pause: Slot | None = None
         self._pause_timer: Timer | None = None
-        self._recent_restarts_s: list[float] | None = None
-        self._number = 0
+        self._history: RestartHistory | None = None
 
     # For subclasses.
 
@@ -286,18 +294,18 @@ class Child:
         if not should_restart(policy.restart, reason):
             return Verdict.end, 0.0
         now_s = self._seam.now_s()
-        recent_s = policy.intensity.recent(self._recent_restarts_s or (), now_s)
-        if not policy.intensity.allows(recent_s, now_s):
+        history = self._history = self._history or RestartHistory()
+        history.recent_s = policy.intensity.recent(history.recent_s, now_s)
+        if not policy.intensity.allows(history.recent_s, now_s):
             return Verdict.give_up, 0.0
-        recent_s.append(now_s)
-        self._recent_restarts_s = recent_s
-        self._number = policy.backoff.next_restart_number(self._number, now_s - self._started_s)
-        return Verdict.restart, policy.backoff.delay_s(self._number, self.supervisor.rng)
+        history.recent_s.append(now_s)
+        history.number = policy.backoff.next_restart_number(history.number, now_s - self._started_s)
+        return Verdict.restart, policy.backoff.delay_s(history.number, self.supervisor.rng)
 
     def refund_restart(self, count: int = 1) -> None:
         """The last restarts were not the child's fault: they no longer count."""
-        if count and self._recent_restarts_s:
-            del self._recent_restarts_s[-count:]
+        if count and self._history is not None:
+            del self._history.recent_s[-count:]
 
     async def _sleep_until_restart(self, pause: Slot) -> None:
         try:

@@ -390,7 +390,9 @@ class TrioSeam:
 
     def start_task(self, home: Home, run: Run, args: tuple[object, ...], name: str | None) -> Spawned:
         spawned = _TrioSpawned(home)
-        trio.lowlevel.spawn_system_task(spawned.live, run, args, name=name or run, context=contextvars.copy_context())
+        trio.lowlevel.spawn_system_task(
+            spawned.live, run, args, name=name or "actorflow", context=contextvars.copy_context()
+        )
         return spawned
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 from random import Random
 
@@ -9,10 +11,11 @@ import anyio
 import pytest
 
 from actorflow.actors.actor import Actor
+from actorflow.actors.cell import Cell
 from actorflow.actors.errors import ActorCrashed, ActorNotRunning, ActorRestarting, AskError, MailboxFull
 from actorflow.actors.handler import handler
 from actorflow.actors.mailbox import Mailbox
-from actorflow.actors.ref import ActorRef
+from actorflow.actors.ref import ActorRef, cell_of
 from actorflow.actors.system import ActorSystem
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.intensity import RestartIntensity
@@ -191,3 +194,25 @@ async def test_1_every_ask_of_ten_thousand_random_schedules_has_one_outcome(scal
 
 def test_every_error_of_an_ask_is_one_that_callers_can_catch_at_once() -> None:
     assert all(issubclass(error, AskError) for error in EXPECTED if error is not MailboxFull)
+
+
+async def test_an_actor_that_has_ended_is_freed_at_once_and_leaves_nothing_to_the_collector() -> None:
+    class Brief(Actor):
+        @handler
+        async def run(self) -> None:
+            self.context.stop()
+
+    async with ActorSystem() as system:
+        ended = [weakref.ref(cell_of(system.spawn_nowait(Brief, restart="temporary"))) for _ in range(10)]
+        gc.disable()
+        try:
+            for cell in system._roots.children if system._roots is not None else ():
+                assert isinstance(cell, Cell)
+                cell.ref.try_tell(Brief.run)
+                del cell
+            await anyio.wait_all_tasks_blocked()
+
+            assert system.tree() == ()
+            assert [found() for found in ended] == [None] * 10
+        finally:
+            gc.enable()
