@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = ("actorflow", "actorflow_supervisors", "actorflow_transports")
+OURS = {"actorflow", "actorflow_supervisors", "actorflow_transports"}
 
 # Longest prefix wins. A public door re-exports, so it stands above what it shows.
 FLOORS = {
@@ -80,8 +82,14 @@ def imports_of(path: Path) -> Iterator[tuple[str, int, bool]]:
                 yield (f"{stem}.{alias.name}" if is_module(f"{stem}.{alias.name}") else stem), node.lineno, hidden
 
 
+@cache
+def our_modules(root: Path) -> frozenset[str]:
+    """The names of all modules below `root`; a planted house is another root."""
+    return frozenset(module_name(path) for path in our_files())
+
+
 def is_module(name: str) -> bool:
-    return any(module_name(path) == name for path in our_files()) if name.split(".")[0] in OURS else False
+    return name in our_modules(ROOT)
 
 
 def breaches(path: Path) -> Iterator[str]:
@@ -105,8 +113,6 @@ def breaches(path: Path) -> Iterator[str]:
 
 
 def is_third_party(name: str) -> bool:
-    import sys
-
     return name not in sys.stdlib_module_names
 
 

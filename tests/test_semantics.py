@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ ONE_PROCESS_SCENARIOS = (1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14, 16, 17, 19, 20
 """Of the acceptance scenarios for actors and supervisors, those that need no second process."""
 
 
+@cache
 def names_in(file: Path) -> set[str]:
     """The names of the test functions of a file."""
     tree = ast.parse(file.read_text("utf-8"))
@@ -32,6 +34,7 @@ def scenario_of(test: str) -> int | None:
     return None if match is None else int(match[1])
 
 
+@cache
 def numbered_tests() -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
     for folder in ("actors", "supervisors"):
