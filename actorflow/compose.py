@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from actorflow.executors.thread import ThreadExecutor
 from actorflow.flows.dag import BoundDag, Dag
 from actorflow.flows.plan import Plan, make_plan
 from actorflow.runs.control import RunControl
+from actorflow.runs.control_socket import Answers, ControlPlace, socket_path
 from actorflow.runs.events import Record, RecordedParam, RecordedTask, RunStarted
 from actorflow.runs.executor import ErrorRecord, Executor
 from actorflow.runs.run_state import Finish
@@ -140,8 +142,16 @@ async def execute(
         module=plan.graph.module,
         file=plan.graph.location.file,
         functions=dag.functions,
+        control=ControlPlace(socket_path(journal.path), _serve_control),
     )
     return _result(await run_plan(given, control=control), header.run_id, journal.path)
+
+
+async def _serve_control(listening: socket.socket, answers: Answers) -> None:
+    # Late: most runs are never asked anything, and conversations cost a cold start 6 ms of imports.
+    from actorflow.runs.control_server import serve
+
+    await serve(listening, answers)
 
 
 def make_executors(plan: Plan, settings: RunSettings) -> Mapping[str, Executor]:

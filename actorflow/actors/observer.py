@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actorflow.actors.envelope import handler_name
-from actorflow_supervisors.exit_reason import ExitReason
+from actorflow_supervisors.exit_reason import ExitReason, describe
 from actorflow_supervisors.tree import ChildState
 
 if TYPE_CHECKING:
     from actorflow.actors.cell import Cell
+
+PlainTree = Mapping[str, Any]
+"""An `ActorTree` as what JSON has, its fields by name, `last_exit` in words. Any: strings, numbers, None, a list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +58,21 @@ def observe(cell: Cell, now_s: float) -> ActorTree:
         current_handler=None if cell.current is None else handler_name(cell.current),
         children=tuple(observe(child, now_s) for child in below if isinstance(child, type(cell))),
     )
+
+
+def as_plain(tree: ActorTree) -> PlainTree:
+    """The tree as plain data."""
+    return {
+        "path": tree.path,
+        "actor": tree.actor,
+        "state": tree.state.value,
+        "incarnation": tree.incarnation,
+        "restarts": tree.restarts,
+        "last_exit": None if tree.last_exit is None else describe(tree.last_exit),
+        "queued_messages": tree.queued_messages,
+        "capacity": tree.capacity,
+        "handled_messages": tree.handled_messages,
+        "age_s": tree.age_s,
+        "current_handler": tree.current_handler,
+        "children": [as_plain(child) for child in tree.children],
+    }

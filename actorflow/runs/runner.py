@@ -2,6 +2,7 @@
 
     RUN_ID
     |- journal        writes what the coordinator records
+    |- control        answers who asks about the run, where its journal is a file
     |- workers        the workers of executors that have any
     `- coordinator    carries out what `RunState` decides
        `- one stage a step
@@ -23,10 +24,12 @@ import anyio
 from actorflow.actors.actor import Actor
 from actorflow.actors.handler import handler
 from actorflow.actors.monitor import Down
+from actorflow.actors.observer import as_plain
 from actorflow.actors.ref import ActorRef
 from actorflow.actors.system import ActorSystem
 from actorflow.flows.plan import Plan
 from actorflow.runs.control import RunControl
+from actorflow.runs.control_socket import ControlPlace, ControlSocket
 from actorflow.runs.coordinator import Coordinator
 from actorflow.runs.error_record import error_record
 from actorflow.runs.events import RunFinished, RunStarted
@@ -49,6 +52,7 @@ class RunInput:
     """What the runner is given: the plan, its durable side, and where attempts execute.
 
     header: the run's first event. functions: the plain functions behind "module:qualname" task names.
+    control: where others may ask about the run while it lasts; None: nowhere.
     """
 
     plan: Plan
@@ -58,6 +62,7 @@ class RunInput:
     module: str
     file: str
     functions: Mapping[str, Callable[..., object]]
+    control: ControlPlace | None = None
 
     @property
     def run_id(self) -> str:
@@ -102,6 +107,9 @@ class Run(Actor):
         writer = await self.context.spawn(factory, name="journal", restart=Restart.temporary)
         self.context.monitor(writer)
         await writer.tell(JournalWriter.write)
+        if self.given.control is not None:
+            socket = partial(ControlSocket, self.given.control, {"actors": self._actors})
+            self.context.spawn_nowait(socket, name="control", restart=Restart.transient)
         return await self.context.spawn(Workers, name="workers")
 
     @handler
@@ -119,6 +127,10 @@ class Run(Actor):
     async def cancel(self, reason: str) -> None:
         if self.coordinator is not None:
             await self.coordinator.tell(Coordinator.cancel, reason)
+
+    async def _actors(self, given: Mapping[str, object]) -> object:
+        """Every actor of the run, for who asks at the control socket."""
+        return [as_plain(tree) for tree in self.context.system.tree()]
 
     async def down(self, down: Down) -> None:
         """Journal or coordinator is gone before the run was over."""

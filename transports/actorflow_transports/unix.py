@@ -30,7 +30,7 @@ class UnixTransport:
 
     async def connect(self, address: Address, options: ConnectionOptions) -> Connection:
         sock = await connected(socket.AF_UNIX, str(_path(address)), address)
-        if _admit(sock) is None:
+        if peer_of_same_user(sock) is None:
             sock.close()
             raise ConnectRefused(f"{address} belongs to another user")
         return StreamConnection(sock, options, peer=str(address))
@@ -52,7 +52,9 @@ class UnixTransport:
         except BaseException:
             sock.close()
             raise
-        return SocketListener(sock, address, options, admit=_admit, on_close=lambda: _remove_own(path, inode))
+        return SocketListener(
+            sock, address, options, admit=peer_of_same_user, on_close=lambda: _remove_own(path, inode)
+        )
 
 
 def _path(address: Address) -> Path:
@@ -110,8 +112,8 @@ def _remove_own(path: Path, inode: int) -> None:
             path.unlink()
 
 
-def _admit(sock: socket.socket) -> str | None:
-    """The peer's process, if it belongs to our user."""
+def peer_of_same_user(sock: socket.socket) -> str | None:
+    """The process at the other end of a connected Unix socket, for messages; None if it belongs to another user."""
     try:
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     except OSError:
