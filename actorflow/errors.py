@@ -9,6 +9,7 @@ ActorflowError
 │   │   ├── AskCycle
 │   │   ├── AskTimeout
 │   │   └── OutcomeUnknown
+│   ├── LinkedActorEnded
 │   ├── MailboxFull
 │   ├── MessageRefused
 │   ├── NameTaken
@@ -71,6 +72,7 @@ from actorflow.actors.errors import ActorRestarting as ActorRestarting
 from actorflow.actors.errors import AskCycle as AskCycle
 from actorflow.actors.errors import AskError as AskError
 from actorflow.actors.errors import AskTimeout as AskTimeout
+from actorflow.actors.errors import LinkedActorEnded as LinkedActorEnded
 from actorflow.actors.errors import MailboxFull as MailboxFull
 from actorflow.actors.errors import MessageRefused as MessageRefused
 from actorflow.actors.errors import NameTaken as NameTaken
