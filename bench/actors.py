@@ -320,12 +320,13 @@ async def idle_bytes(count: int) -> float:
 async def stop_10_000(_: int) -> tuple[float, float]:
     """Seconds to stop 10,000 actors, and the longest gap between the turns of a neighbour meanwhile."""
     gaps_s: list[float] = []
+    begun_s = took_s = 0.0
 
     async def heart() -> None:
         while True:
-            begun_s = time.perf_counter()
+            turned_s = time.perf_counter()
             await anyio.lowlevel.checkpoint()
-            gaps_s.append(time.perf_counter() - begun_s)
+            gaps_s.append(time.perf_counter() - turned_s)
 
     async with anyio.create_task_group() as group:
         async with ActorSystem() as system:
@@ -351,7 +352,8 @@ CASES: dict[str, tuple[Case, Case, int]] = {
 
 
 async def rates(ours: Case, limit: Case, count: int, repeat: int) -> dict[str, float]:
-    mine, theirs = [], []
+    mine: list[float] = []
+    theirs: list[float] = []
     for _ in range(repeat):
         theirs.append(count / await limit(count))
         mine.append(count / await ours(count))
