@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from actorflow.actors.monitor import Down as Down
     from actorflow.actors.ref import ActorRef as ActorRef
     from actorflow.actors.system import ActorSystem as ActorSystem
+    from actorflow.actors.tree_view import print_tree as print_tree
     from actorflow.compose import RunFailed as RunFailed
     from actorflow.compose import RunResult as RunResult
     from actorflow.compose import run as run
@@ -71,6 +72,7 @@ _HOME: Final = {
     "TriggerRule": "actorflow.flows.graph",
     "dag": "actorflow.flows.dag",
     "handler": "actorflow.actors.handler",
+    "print_tree": "actorflow.actors.tree_view",
     "run": "actorflow.compose",
     "run_async": "actorflow.compose",
     "task": "actorflow.flows.task",
@@ -105,6 +107,7 @@ __all__ = [
     "__version__",
     "dag",
     "handler",
+    "print_tree",
     "run",
     "run_async",
     "task",

@@ -42,6 +42,7 @@ PUBLIC = [
     "__version__",
     "dag",
     "handler",
+    "print_tree",
     "run",
     "run_async",
     "task",

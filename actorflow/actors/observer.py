@@ -40,6 +40,23 @@ class ActorTree:
     current_handler: str | None
     children: tuple[ActorTree, ...] = ()
 
+    def to_json(self) -> PlainTree:
+        """The tree as plain data."""
+        return {
+            "path": self.path,
+            "actor": self.actor,
+            "state": self.state.value,
+            "incarnation": self.incarnation,
+            "restarts": self.restarts,
+            "last_exit": None if self.last_exit is None else describe(self.last_exit),
+            "queued_messages": self.queued_messages,
+            "capacity": self.capacity,
+            "handled_messages": self.handled_messages,
+            "age_s": self.age_s,
+            "current_handler": self.current_handler,
+            "children": [child.to_json() for child in self.children],
+        }
+
 
 def observe(cell: Cell, now_s: float) -> ActorTree:
     """What `cell` and those below it look like at `now_s` of the loop's clock."""
@@ -58,21 +75,3 @@ def observe(cell: Cell, now_s: float) -> ActorTree:
         current_handler=None if cell.current is None else handler_name(cell.current),
         children=tuple(observe(child, now_s) for child in below if isinstance(child, type(cell))),
     )
-
-
-def as_plain(tree: ActorTree) -> PlainTree:
-    """The tree as plain data."""
-    return {
-        "path": tree.path,
-        "actor": tree.actor,
-        "state": tree.state.value,
-        "incarnation": tree.incarnation,
-        "restarts": tree.restarts,
-        "last_exit": None if tree.last_exit is None else describe(tree.last_exit),
-        "queued_messages": tree.queued_messages,
-        "capacity": tree.capacity,
-        "handled_messages": tree.handled_messages,
-        "age_s": tree.age_s,
-        "current_handler": tree.current_handler,
-        "children": [as_plain(child) for child in tree.children],
-    }

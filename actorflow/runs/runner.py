@@ -24,7 +24,6 @@ import anyio
 from actorflow.actors.actor import Actor
 from actorflow.actors.handler import handler
 from actorflow.actors.monitor import Down
-from actorflow.actors.observer import as_plain
 from actorflow.actors.ref import ActorRef
 from actorflow.actors.system import ActorSystem
 from actorflow.flows.plan import Plan
@@ -130,7 +129,7 @@ class Run(Actor):
 
     async def _actors(self, given: Mapping[str, object]) -> object:
         """Every actor of the run, for who asks at the control socket."""
-        return [as_plain(tree) for tree in self.context.system.tree()]
+        return [tree.to_json() for tree in self.context.system.tree()]
 
     async def down(self, down: Down) -> None:
         """Journal or coordinator is gone before the run was over."""
