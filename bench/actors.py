@@ -328,6 +328,7 @@ async def stop_10_000(_: int) -> tuple[float, float]:
             await anyio.lowlevel.checkpoint()
             gaps_s.append(time.perf_counter() - turned_s)
 
+    took_s: list[float] = []
     async with anyio.create_task_group() as group:
         async with ActorSystem() as system:
             for _number in range(10_000):
@@ -335,9 +336,9 @@ async def stop_10_000(_: int) -> tuple[float, float]:
             group.start_soon(heart)
             await anyio.lowlevel.checkpoint()
             begun_s = time.perf_counter()
-        took_s = time.perf_counter() - begun_s
+        took_s.append(time.perf_counter() - begun_s)
         group.cancel_scope.cancel()
-    return took_s, max(gaps_s)
+    return took_s[0], max(gaps_s)
 
 
 CASES: dict[str, tuple[Case, Case, int]] = {

@@ -55,11 +55,8 @@ class Cell(Child):
     """
 
     __slots__ = (
-        "__weakref__",
         "_ending",
         "_factory",
-        "_forgiven",
-        "_grace_until_s",
         "_leaving",
         "_monitors",
         "_name",
@@ -108,8 +105,6 @@ class Cell(Child):
         self._signals = 0
         self._ending = True
         self._leaving: ExitReason | None = None
-        self._forgiven = False
-        self._grace_until_s = 0.0
 
     # What it is called, and what it shows.
 
@@ -260,12 +255,12 @@ class Cell(Child):
             self._region.cancel()
 
     def grace_extended(self) -> bool:
-        return bool(self.children) or self._seam.now_s() < self._grace_until_s
+        grace_until_s = 0.0 if self.holdings is None else self.holdings.grace_until_s
+        return bool(self.children) or self._seam.now_s() < grace_until_s
 
     def on_exit(self, reason: ExitReason, verdict: Verdict) -> None:
         if verdict is Verdict.restart:
-            if self._forgiven:
-                self._forgiven = False
+            if self.holdings is not None and self.holdings.forgiven:
                 self.refund_restart()
             self._fail_impatient()
         else:
@@ -312,16 +307,18 @@ class Cell(Child):
         except BaseException as error:  # noqa: BLE001 - whatever leaves an actor becomes an exit reason
             self.restarting = True
             return InitFailed(error)
-        table, inbox, seam = self._table, self.inbox, self._seam
+        inbox, seam = self.inbox, self._seam
         methods = NO_METHODS
         batch = FIRST_BATCH
+        message: Message | None
+        args: tuple[Any, ...] | None
         while True:
             self._clear_signals()
-            self._region = region = seam.interrupt()
+            self._region = seam.interrupt()
             try:
-                with region:
+                with self._region:
                     if self.state is ChildState.starting:
-                        if table.has_started:
+                        if self._table.has_started:
                             await actor.started()
                         self.restarting = False
                         self.mark_started()
@@ -336,7 +333,7 @@ class Cell(Child):
                                 if not items:
                                     break
                                 self.current = message = items.popleft()
-                                if inbox.waiting is not None and len(items) <= inbox.low_water:
+                                if inbox.waiting is not None and len(items) <= inbox.settings.low_water:
                                     inbox.take_in()
                                 if type(message) is tuple:
                                     name, args, kwargs = message
@@ -348,9 +345,9 @@ class Cell(Child):
                                     if not message.slot.done() and (
                                         message.deadline_s == NEVER_S or self._is_in_time(message)
                                     ):
-                                        reply = await methods[message.name](*message.args, **message.kwargs)
-                                        if not (message.deferred or message.slot.done()):
-                                            self.answer(message, reply)
+                                        self.answer(
+                                            message, await methods[message.name](*message.args, **message.kwargs)
+                                        )
                                     self.current = None
                                 else:
                                     await self._handle_other(message, actor, methods)
@@ -363,7 +360,7 @@ class Cell(Child):
                                 batch = self._next_batch(batch, begun_s)
                                 await seam.checkpoint()
                         except Exception as error:
-                            if not self._is_answer(error, table):
+                            if not self._is_answer(error):
                                 raise
                         finally:
                             self.handled += done
@@ -372,9 +369,10 @@ class Cell(Child):
                             inbox.take_in()
                         if inbox.items or self._signals:
                             continue
-                        inbox.parked = slot = self.system.new_slot()
+                        message = args = kwargs = None  # Nothing of the last message is kept while it waits.
+                        inbox.parked = self.system.new_slot()
                         try:
-                            await slot
+                            await inbox.parked
                         finally:
                             inbox.parked = None
             except KeyboardInterrupt:
@@ -398,7 +396,7 @@ class Cell(Child):
                 break
             self.current = None  # Its asker has gone, and it was interrupted; the actor goes on.
         self._ending = self.restarting = True
-        if self.children is not None or table.has_stopping:
+        if self.children is not None or self._table.has_stopping:
             return await self._wind_down(actor, reason)
         return reason
 
@@ -442,6 +440,15 @@ class Cell(Child):
         return False
 
     def answer(self, ask: Ask, reply: object) -> None:
+        """Send the reply of the handler that has returned, unless it is deferred."""
+        if ask.deferred or ask.slot.done():
+            return
+        if self.system.boundary is None:
+            ask.slot.set_result(reply)
+        else:
+            self.send_reply(ask, reply)
+
+    def send_reply(self, ask: Ask, reply: object) -> None:
         """Send a reply."""
         boundary = self.system.boundary
         if boundary is None:
@@ -463,15 +470,16 @@ class Cell(Child):
         elif isinstance(message, Retold):
             await methods[message.name](*message.args, **message.kwargs)
 
-    def _is_answer(self, error: Exception, table: Table) -> bool:
+    def _is_answer(self, error: Exception) -> bool:
         """True if `error` is for the sender alone: declared by the handler, or the sender's own mistake."""
         message = self.current
         if message is None or isinstance(message, DownNotice):
             return False
-        found = table.handlers.get(handler_name(message))
+        handlers = self._table.handlers
+        found = handlers.get(handler_name(message))
         answer: BaseException
         if found is None and isinstance(error, KeyError):
-            answer = UnknownHandler(self.path, handler_name(message), tuple(table.handlers))
+            answer = UnknownHandler(self.path, handler_name(message), tuple(handlers))
             reason = DeadLetterReason.unknown_handler
         elif is_binding_error(error) or isinstance(error, ArgumentsRefusedError):
             answer = MessageRefused(f"arguments do not fit {handler_name(message)} of {self.path!r}: {error}")
@@ -505,7 +513,7 @@ class Cell(Child):
         name = handler_name(message)
         if len(crashes) >= self.system.quarantine_after:
             self.refund_restart(len(earlier))
-            self._forgiven = True
+            self.held().forgiven = True
             self.dead_letter(message, DeadLetterReason.quarantined, crashes)
         elif len(crashes) <= self._table.handlers[name].redeliver and self.stop_reason is None:
             again = Retold(message, crashes) if isinstance(message, tuple) else message
@@ -529,7 +537,7 @@ class Cell(Child):
     async def _say_goodbye(self, actor: Actor, reason: ExitReason) -> ExitReason:
         """Run `stopping`, within the grace; an error in it is the reason if the incarnation was well until then."""
         shutdown_s = self.policy.shutdown_s
-        self._grace_until_s = math.inf if shutdown_s is None else self._seam.now_s() + shutdown_s
+        self.held().grace_until_s = math.inf if shutdown_s is None else self._seam.now_s() + shutdown_s
         try:
             with anyio.move_on_after(shutdown_s, shield=True):
                 await actor.stopping(reason)
@@ -537,6 +545,4 @@ class Cell(Child):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever leaves an actor becomes an exit reason
             return reason if is_abnormal(reason) else Crashed(leaf_of(error))
-        finally:
-            self._grace_until_s = 0.0
         return reason

@@ -40,7 +40,7 @@ class Deferred(Generic[R]):
     def reply(self, value: R) -> None:
         """Answer the asker; the first answer counts."""
         if self._ask is not None:
-            self._cell.answer(self._ask, value)
+            self._cell.send_reply(self._ask, value)
             self._settle(self._ask)
 
     def fail(self, error: Exception) -> None:

@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
 
 class Holdings:
-    """Made when the first of them is; most incarnations have none."""
+    """Made when the first of them is; most incarnations have none.
 
-    __slots__ = ("debts", "monitors", "timers")
+    grace_until_s: when its `stopping` hook has to be done. forgiven: its end costs none of the restart budget.
+    """
+
+    __slots__ = ("debts", "forgiven", "grace_until_s", "monitors", "timers")
 
     def __init__(self) -> None:
         self.timers: dict[Timer, None] = {}
         self.monitors: dict[Monitor, None] = {}
         self.debts: dict[Ask, None] = {}
+        self.grace_until_s = 0.0
+        self.forgiven = False
 
     def release(self, actor: str, reason: ExitReason) -> None:
         """The incarnation has ended for `reason`: silence its timers and monitors, and settle its debts."""

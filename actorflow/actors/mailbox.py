@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -38,16 +38,21 @@ OverflowName: TypeAlias = Literal["wait", "drop_newest", "drop_oldest", "fail"]
 
 @dataclass(frozen=True, slots=True, init=False)
 class Mailbox:
-    """The bounds of an actor's mailbox: at most `capacity` (1 or more) messages wait, and what happens beyond that."""
+    """The bounds of an actor's mailbox: at most `capacity` (1 or more) messages wait, and what happens beyond that.
+
+    low_water: senders that wait are let in when no more messages than this are left, half of the capacity.
+    """
 
     capacity: int
     overflow: Overflow
+    low_water: int = field(repr=False, compare=False)
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY, overflow: Overflow | OverflowName = Overflow.wait) -> None:
         if capacity < 1:
             raise ValueError(f"the capacity of a mailbox must be 1 or more, not {capacity}")
         object.__setattr__(self, "capacity", capacity)
         object.__setattr__(self, "overflow", Overflow(overflow))
+        object.__setattr__(self, "low_water", capacity // 2)
 
 
 NOTHING_YET: Final[deque[Message]] = deque()
@@ -71,14 +76,13 @@ class Inbox:
     further; -1 sends them through `admission`. parked: where the reader waits, when it does.
     """
 
-    __slots__ = ("closed", "inspected", "items", "low_water", "parked", "room", "settings", "waiting")
+    __slots__ = ("closed", "inspected", "items", "parked", "room", "settings", "waiting")
 
     def __init__(self, settings: Mailbox, *, inspected: bool) -> None:
         self.settings = settings
         self.inspected = inspected
         self.items: deque[Message] = NOTHING_YET
         self.room = -1
-        self.low_water = settings.capacity // 2
         self.parked: Slot | None = None
         self.waiting: deque[Waiting] | None = None
         self.closed = False

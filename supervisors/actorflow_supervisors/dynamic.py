@@ -41,7 +41,7 @@ from actorflow_supervisors.exit_reason import (
     describe,
 )
 from actorflow_supervisors.intensity import RestartIntensity
-from actorflow_supervisors.loop import Home, Interrupt, Slot, Spawned, Timer, current_seam
+from actorflow_supervisors.loop import Home, Interrupt, Seam, Slot, Spawned, Timer, current_seam
 from actorflow_supervisors.policy import Restart, should_restart
 from actorflow_supervisors.tree import ChildKind, ChildState, ChildTree
 from actorflow_supervisors.watchdog import names_child
@@ -85,13 +85,34 @@ class OnExit(Protocol):
 
 
 class RestartHistory:
-    """The restarts of one child that still count, as seconds of the loop's clock, and their number in a row."""
+    """Made at a child's first restart.
 
-    __slots__ = ("number", "recent_s")
+    recent_s: the restarts that still count, in seconds of the loop's clock. number: how many there were in a row.
+    pause: what the child waits in until its restart is due.
+    """
+
+    __slots__ = ("number", "pause", "recent_s", "timer")
 
     def __init__(self) -> None:
         self.recent_s: list[float] = []
         self.number = 0
+        self.pause: Slot | None = None
+        self.timer: Timer | None = None
+
+    def begin_pause(self, seam: Seam, delay_s: float) -> None:
+        """Let the next `wait` last `delay_s` seconds, unless `pause` is filled before."""
+        self.pause = seam.slot()
+        self.timer = seam.call_at(seam.now_s() + delay_s, _wake, self.pause)
+
+    async def wait(self) -> None:
+        """Return when the pause is over."""
+        assert self.pause is not None
+        try:
+            await self.pause
+        finally:
+            if self.timer is not None:  # a stop ends the pause before its time
+                self.timer.cancel()
+            self.pause = self.timer = None
 
 
 class Child:
@@ -103,8 +124,6 @@ class Child:
     __slots__ = (
         "_end_slots",
         "_history",
-        "_pause",
-        "_pause_timer",
         "_region",
         "_seam",
         "_start_slot",
@@ -134,8 +153,6 @@ class Child:
         self._region: Interrupt | None = None
         self._start_slot: Slot | None = None
         self._end_slots: list[Slot] | None = None
-        self._pause: Slot | None = None
-        self._pause_timer: Timer | None = None
         self._history: RestartHistory | None = None
 
     # For subclasses.
@@ -224,9 +241,8 @@ class Child:
         if self.stop_reason is not None or self.state in _ENDED:
             return
         self.stop_reason = reason
-        if self._pause is not None:
-            if not self._pause.done():
-                self._pause.set_result(None)
+        if self._history is not None and self._history.pause is not None:
+            _wake(self._history.pause)
             return
         if self.state is ChildState.running:
             self.state = ChildState.stopping
@@ -267,8 +283,8 @@ class Child:
                 verdict = self._conclude(reason)
                 if verdict is not Verdict.restart:
                     return
-                if self._pause is not None:
-                    await self._sleep_until_restart(self._pause)
+                if self._history is not None and self._history.pause is not None:
+                    await self._history.wait()
         finally:
             self._end()
 
@@ -279,8 +295,8 @@ class Child:
             self.restarts += 1
             if delay_s > 0:
                 self.state = ChildState.backoff
-                self._pause = self._seam.slot()
-                self._pause_timer = self._seam.call_at(self._seam.now_s() + delay_s, _wake, self._pause)
+                assert self._history is not None
+                self._history.begin_pause(self._seam, delay_s)
         self.supervisor.incarnation_ended(self, reason, verdict)
         return verdict
 
@@ -306,14 +322,6 @@ class Child:
         """The last restarts were not the child's fault: they no longer count."""
         if count and self._history is not None:
             del self._history.recent_s[-count:]
-
-    async def _sleep_until_restart(self, pause: Slot) -> None:
-        try:
-            await pause
-        finally:
-            if self._pause_timer is not None:  # a stop ends the pause before its time
-                self._pause_timer.cancel()
-            self._pause = self._pause_timer = None
 
     def abandon(self, home: Home) -> None:
         """For the supervisor: it did not stop within its grace; go on without it."""

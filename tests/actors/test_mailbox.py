@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -373,6 +374,36 @@ async def test_an_ask_to_a_stopped_actor_is_a_dead_letter_too() -> None:
             await ref.ask(Gate.note, 1)
 
         assert system.dead_letters.counts == {DeadLetterReason.not_running: 1}
+
+
+async def test_an_idle_actor_keeps_nothing_of_the_last_message() -> None:
+    class Payload:
+        pass
+
+    class Eater(Actor):
+        @handler
+        async def eat(self, payload: Payload, *, other: Payload) -> None: ...
+
+        @handler
+        async def eat_one(self, payload: Payload) -> None: ...
+
+    freed: list[str] = []
+
+    def payload(name: str) -> Payload:
+        made = Payload()
+        weakref.finalize(made, freed.append, name)
+        return made
+
+    async with ActorSystem() as system:
+        eater = await system.spawn(Eater)
+        await eater.tell(Eater.eat, payload("one"), other=payload("two"))
+        await anyio.wait_all_tasks_blocked()
+        assert sorted(freed) == ["one", "two"]
+        await eater.ask(Eater.eat, payload("three"), other=payload("four"))
+        await eater.tell(Eater.eat_one, payload("five"))
+        await anyio.wait_all_tasks_blocked()
+
+        assert sorted(freed) == ["five", "four", "one", "three", "two"]
 
 
 def test_a_mailbox_holds_at_least_one_message() -> None:

@@ -15,7 +15,7 @@ from actorflow.actors.cell import Cell
 from actorflow.actors.errors import ActorCrashed, ActorNotRunning, ActorRestarting, AskError, MailboxFull
 from actorflow.actors.handler import handler
 from actorflow.actors.mailbox import Mailbox
-from actorflow.actors.ref import ActorRef, cell_of
+from actorflow.actors.ref import ActorRef
 from actorflow.actors.system import ActorSystem
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.intensity import RestartIntensity
@@ -197,22 +197,28 @@ def test_every_error_of_an_ask_is_one_that_callers_can_catch_at_once() -> None:
 
 
 async def test_an_actor_that_has_ended_is_freed_at_once_and_leaves_nothing_to_the_collector() -> None:
+    freed: list[int] = []
+
     class Brief(Actor):
         @handler
         async def run(self) -> None:
+            weakref.finalize(self, freed.append, 1)
             self.context.stop()
 
+    def cells() -> int:
+        return sum(type(found) is Cell for found in gc.get_objects())
+
     async with ActorSystem() as system:
-        ended = [weakref.ref(cell_of(system.spawn_nowait(Brief, restart="temporary"))) for _ in range(10)]
+        gc.collect()
         gc.disable()
         try:
-            for cell in system._roots.children if system._roots is not None else ():
-                assert isinstance(cell, Cell)
-                cell.ref.try_tell(Brief.run)
-                del cell
+            before = cells()
+            for _ in range(10):
+                system.spawn_nowait(Brief, restart="temporary").try_tell(Brief.run)
             await anyio.wait_all_tasks_blocked()
 
             assert system.tree() == ()
-            assert [found() for found in ended] == [None] * 10
+            assert len(freed) == 10
+            assert cells() == before
         finally:
             gc.enable()
