@@ -91,7 +91,7 @@ def test_a_seed_in_the_environment_that_is_no_number_is_an_error(monkeypatch: py
 def test_a_failing_test_prints_its_seed_and_how_to_replay_it(tmp_path: Path) -> None:
     path = tmp_path / "test_failing.py"
     path.write_text(FAILING_TESTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
+    command = [sys.executable, "-m", "pytest", "-q", "-rN", "-p", "no:cacheprovider", str(path)]
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
