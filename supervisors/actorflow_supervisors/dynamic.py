@@ -410,7 +410,9 @@ class DynamicSupervisor:
         self._home: Home | None = None
         self._own_home: AbstractAsyncContextManager[Home] | None = None
         self._children: dict[Child, None] = {}
-        self._graces: dict[Child, Timer] = {}
+        self._overdue_s: dict[Child, float] = {}
+        self._grace_timer: Timer | None = None
+        self._grace_timer_s = math.inf
         self._last_ended: Slot | None = None
 
     async def __aenter__(self) -> Self:
@@ -511,6 +513,7 @@ class DynamicSupervisor:
         with anyio.CancelScope(shield=True):
             await self._request_stops(reason)
             await self._wait_for_all()
+        self._set_grace_timer(math.inf)
 
     async def _request_stops(self, reason: ExitReason) -> None:
         assert self._home is not None
@@ -535,19 +538,33 @@ class DynamicSupervisor:
                     child.abandon(self._home)
 
     def _arm(self, child: Child) -> None:
+        """Note when the grace of `child` is over; one timer, for whichever is over first, serves them all."""
         assert self._home is not None
-        if child.policy.shutdown_s is not None:
-            seam = self._home.seam
-            self._graces[child] = seam.call_at(seam.now_s() + child.policy.shutdown_s, self._overdue, child)
-
-    def _overdue(self, child: Child) -> None:
-        assert self._home is not None
-        if child.ended:
+        if child.policy.shutdown_s is None:
             return
-        if child.grace_extended():
-            self._arm(child)
-        else:
-            child.abandon(self._home)
+        overdue_s = self._home.seam.now_s() + child.policy.shutdown_s
+        self._overdue_s[child] = overdue_s
+        if overdue_s < self._grace_timer_s:
+            self._set_grace_timer(overdue_s)
+
+    def _set_grace_timer(self, when_s: float) -> None:
+        assert self._home is not None
+        if self._grace_timer is not None:
+            self._grace_timer.cancel()
+        self._grace_timer = None if when_s == math.inf else self._home.seam.call_at(when_s, self._on_grace_over)
+        self._grace_timer_s = when_s
+
+    def _on_grace_over(self) -> None:
+        assert self._home is not None
+        self._grace_timer, self._grace_timer_s = None, math.inf
+        now_s = self._home.seam.now_s()
+        for child in [child for child, overdue_s in self._overdue_s.items() if overdue_s <= now_s]:
+            del self._overdue_s[child]
+            if child.grace_extended():
+                self._arm(child)
+            else:
+                child.abandon(self._home)
+        self._set_grace_timer(min(self._overdue_s.values(), default=math.inf))
 
     # Told by the children.
 
@@ -560,8 +577,7 @@ class DynamicSupervisor:
     def child_ended(self, child: Child, reason: ExitReason) -> None:
         """For `Child`: it ended for good."""
         self._children.pop(child, None)
-        if self._graces and (timer := self._graces.pop(child, None)) is not None:
-            timer.cancel()
+        self._overdue_s.pop(child, None)
         child.on_end(reason)
         if not self._children and self._last_ended is not None:
             _wake(self._last_ended)
