@@ -20,6 +20,7 @@ ActorflowError
 │   └── EncodeError
 ├── FlowFaults                  everything that is wrong with a pipeline's file
 ├── RunFailed                   the value of a run that did not succeed
+├── RunUnreachable              a run that cannot be asked
 └── StoreError                  the store of runs
     ├── AmbiguousRun
     ├── ForeignStore
@@ -81,6 +82,7 @@ from actorflow.actors.errors import SpawnFailed as SpawnFailed
 from actorflow.actors.errors import UnknownHandler as UnknownHandler
 from actorflow.compose import RunFailed as RunFailed
 from actorflow.flows.faults import FlowFaults as FlowFaults
+from actorflow.runs.control_client import RunUnreachable as RunUnreachable
 from actorflow.runs.store_errors import AmbiguousRun as AmbiguousRun
 from actorflow.runs.store_errors import ForeignStore as ForeignStore
 from actorflow.runs.store_errors import JournalDamaged as JournalDamaged
