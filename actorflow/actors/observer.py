@@ -23,7 +23,8 @@ class ActorTree:
 
     path: its name below those of its parents. actor: the name of its class. incarnation: from 1; 0 before the first.
     restarts: how often it was restarted. last_exit: why its last incarnation ended, None if none has. queued_messages:
-    waiting in its mailbox, of `capacity`. handled_messages: since it was spawned. age_s: of this incarnation.
+    waiting in its mailbox, of `capacity`. handled_messages: since it was spawned,
+    counted in batches. age_s: of this incarnation.
     current_handler: what it is at work for, or None.
     """
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
 
-from anyio import current_effective_deadline
-
 from actorflow.actors.envelope import NEVER_S, Ask, Failure
 from actorflow.actors.errors import ActorRestarting
 from actorflow.actors.handler import Handler, name_of
@@ -45,7 +43,7 @@ class ActorRef(Generic[A_co]):
             name = method.name
         except AttributeError:
             name = name_of(method)
-        ask = Ask(name, args, kwargs, system.new_slot(), cell, current_effective_deadline())
+        ask = Ask(name, args, kwargs, system.new_slot(), cell, system.effective_deadline_s())
         if not self._patient:
             ask.patient = False
             if cell.restarting:

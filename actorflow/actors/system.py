@@ -85,6 +85,7 @@ class ActorSystem:
         self.seam: Seam = current_seam()
         self.new_slot: Callable[[], Slot] = self.seam.slot
         self.current_task = self.seam.current_task
+        self.effective_deadline_s = self.seam.effective_deadline_s
         self.checkpoint = self.seam.checkpoint
         self.cancelled = self.seam.cancelled
         self.dead_letters = DeadLetters(self.seam.now_s)

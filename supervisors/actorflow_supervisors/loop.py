@@ -201,6 +201,8 @@ class Seam(Protocol):
     """Seconds of the loop's clock, so that a virtual clock is obeyed."""
     current_task: Callable[[], object]
     """The identity of the running task, or None in a callback."""
+    effective_deadline_s: Callable[[], float]
+    """`anyio.current_effective_deadline`: of the surrounding scopes, inf for none."""
 
     def waiter(self) -> Waiter: ...
 
@@ -259,6 +261,7 @@ class AsyncioSeam:
         self.slot: Callable[[], Slot] = loop.create_future
         self.now_s = _clock_of(loop)
         self.current_task = _current_task_of(loop)
+        self.effective_deadline_s = _anyio_deadline()
 
     def waiter(self) -> Waiter:
         return Waiter(self.slot)
@@ -290,6 +293,16 @@ def _current_task_of(loop: asyncio.AbstractEventLoop) -> Callable[[], object]:
     if sys.version_info < (3, 12) and running is not None:
         return partial(running.get, loop)
     return partial(asyncio.current_task, loop)
+
+
+def _anyio_deadline() -> Callable[[], float]:
+    """`anyio.current_effective_deadline` of the running backend; looking that up is half the cost of each call."""
+    try:
+        backend = importlib.import_module("anyio._core._eventloop").get_async_backend()
+        found: Callable[[], float] = backend.current_effective_deadline
+    except (ImportError, AttributeError):
+        return anyio.current_effective_deadline
+    return found
 
 
 def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
@@ -367,6 +380,7 @@ class TrioSeam:
         self.slot: Callable[[], Slot] = _TrioSlot
         self.now_s: Callable[[], float] = trio.current_time
         self.current_task: Callable[[], object] = _trio_current_task
+        self.effective_deadline_s: Callable[[], float] = trio.current_effective_deadline
         self._token = trio.lowlevel.current_trio_token()
 
     def waiter(self) -> Waiter:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import anyio
 import pytest
 
@@ -264,6 +266,14 @@ async def test_a_timer_calls_once_its_time_has_come_and_a_cancelled_one_never() 
     await fired.wait()
 
     assert log == []
+
+
+async def test_the_effective_deadline_is_that_of_the_surrounding_scopes() -> None:
+    seam = current_seam()
+
+    assert seam.effective_deadline_s() == math.inf
+    with anyio.move_on_after(3600), anyio.move_on_after(7200):
+        assert seam.effective_deadline_s() == anyio.current_effective_deadline() < math.inf
 
 
 def test_without_a_loop_there_is_no_seam() -> None:
