@@ -135,8 +135,17 @@ class Board:
                 self.status, self.cancelling = RunStatus.cancelling, reason
             case RunFinished(status=status, cause=cause):
                 self.status, self.cause, self.ended_s = status, str(cause or ""), record.ts
+                self._leave_behind(record.ts)
             case _:
                 assert_never(event)
+
+    def _leave_behind(self, ts: float) -> None:
+        """What a killed run could not end is cancelled: nothing of a run that is over runs."""
+        for row in self.rows.values():
+            if row.running:
+                row.counts[TaskState.cancelled] += len(row.running)
+                row.running.clear()
+                self._end_if_over(row, ts)
 
     def total(self, state: TaskState) -> int:
         """How many instances ended in `state`."""

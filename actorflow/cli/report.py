@@ -83,5 +83,18 @@ def cascade_lines(board: Board) -> list[Line]:
     names = [row.label for row in board.rows.values() if row.counts[TaskState.upstream_failed]]
     if not names:
         return []
-    failed = [row.label for row in board.rows.values() if row.counts[TaskState.failed]]
+    above = _upstream_of([row.name for row in board.rows.values() if row.counts[TaskState.upstream_failed]], board)
+    failed = [row.label for row in board.rows.values() if row.name in above and row.counts[TaskState.failed]]
     return [line(dim(f"  not run: {listed(names)}, for want of {listed(failed)}"))]
+
+
+def _upstream_of(names: list[str], board: Board) -> set[str]:
+    """Every step that one of `names` needs, directly or through others."""
+    found: set[str] = set()
+    while names:
+        row = board.rows.get(names.pop())
+        for name in row.upstream if row is not None else ():
+            if name not in found:
+                found.add(name)
+                names.append(name)
+    return found

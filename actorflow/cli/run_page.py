@@ -88,7 +88,7 @@ def _step_line(row: Row, names: int, now_s: float) -> Line:
     parts += [plural(row.retries, "retry", "retries")] if row.retries else []
     parts += [f"needs {', '.join(row.upstream)}"] if row.counts[TaskState.upstream_failed] and row.upstream else []
     state = _state(row)
-    padding = " " * (9 - len(state.text))
+    padding = " " * max(9 - len(state.text), 1)
     return line("  ", state, f"{padding}{row.label:<{names}}  {took:>6}", dim(f"  {'  '.join(parts)}"))
 
 

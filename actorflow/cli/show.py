@@ -37,5 +37,10 @@ def command(*, run: str, store: str | None, full_traceback: bool, as_json: bool)
         return
     board, file = board_of(stored)
     folder = os.getcwd()
-    next_ = Next(target=short_path(file, folder), folder=folder, store=store or "", full_traceback=full_traceback)
+    next_ = Next(
+        target=f"{short_path(file, folder)}:{board.dag}",
+        folder=folder,
+        store=store or "",
+        full_traceback=full_traceback,
+    )
     print_lines(run_lines(board, next_, now_s=time.time()))

@@ -220,6 +220,8 @@ class _Fold:
     def finish(self, *, owned: bool) -> RunRecord:
         if not owned and self.status not in TERMINAL_RUN_STATUSES:
             self._interrupt()
+        elif self.status in TERMINAL_RUN_STATUSES:
+            self._leave_behind()
         header, end = self.header, self.end
         return RunRecord(
             run_id=self.run_id,
@@ -274,4 +276,12 @@ class _Fold:
             for instance in step.touched.values():
                 if instance.state is TaskState.running:
                     instance.state, instance.cause = TaskState.pending, Cause.lost
+                    instance.attempts[-1].state = INTERRUPTED
+
+    def _leave_behind(self) -> None:
+        """What a killed run could not end: nothing of a run that is over runs."""
+        for step in self.steps.values():
+            for instance in step.touched.values():
+                if instance.state is TaskState.running:
+                    instance.state, instance.cause = TaskState.cancelled, Cause.cancelled
                     instance.attempts[-1].state = INTERRUPTED

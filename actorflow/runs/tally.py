@@ -106,6 +106,9 @@ class Tally:
             case RunFinished(status=status):
                 self.status = status
                 self.ended = ts
+                if self._running:  # what a killed run could not end
+                    self._counts[TaskState.cancelled] = self._counts.get(TaskState.cancelled, 0) + len(self._running)
+                    self._running.clear()
 
     def summary(self) -> RunSummary:
         """The counts so far; states that no instance is in are left out."""

@@ -56,6 +56,23 @@ def test_a_failed_run_tells_the_cause_the_cascade_and_the_next_commands() -> Non
     assert lines[-2:] == ["  show    actorflow show 7f3k", "  debug   actorflow run etl.py --executor inline"]
 
 
+def test_a_step_that_did_not_run_names_only_the_failures_above_it() -> None:
+    lines = reported(
+        started(step("first"), step("second"), step("third", "second"), step("fourth", "third")),
+        ready(0, "first"),
+        ready(0, "second"),
+        begun(0, "first"),
+        begun(0, "second"),
+        ended(1, "first", cause=Cause.error, error=VALUE_ERROR),
+        ended(1, "second", cause=Cause.error, error=VALUE_ERROR),
+        unstarted(1, "third"),
+        unstarted(1, "fourth"),
+        over(2, RunStatus.failed),
+    )
+
+    assert "  not run: third, fourth, for want of second" in lines
+
+
 def test_of_many_failures_the_first_three_are_shown_and_the_rest_counted() -> None:
     events = [started(step("clean", mapped="row")), ready(0, "clean", 30)]
     for index in range(30):

@@ -50,7 +50,7 @@ def test_show_tells_steps_failures_and_what_to_type(folder: Path) -> None:
     assert "FAILED   clean[*]" in done.out
     assert "2 ok, 1 failed" in done.out
     assert "etl.py:9 in parse    return float(text)" in done.out
-    assert "debug   actorflow run etl.py --executor inline" in done.out
+    assert "debug   actorflow run etl.py:etl --executor inline" in done.out
     assert done.err == ""
 
 

@@ -113,6 +113,22 @@ def test_an_ended_run_is_what_its_end_says_whoever_owns_it() -> None:
     assert record.result.get() == {"n": 1}
 
 
+def test_in_a_killed_run_nothing_runs_any_more() -> None:
+    events = [
+        *started("r1", width=2),
+        AttemptStarted("census", 0, 1, "async"),
+        RunCancelling("ctrl-c"),
+        RunFinished(run_id="r1", status=RunStatus.cancelled, cause=Cause.cancelled),
+    ]
+
+    record = history(*events)
+
+    assert states(record)["census[0]"] == "cancelled"
+    assert record.to_json()["status"] == "cancelled"
+    rows = [(seq, encode_row(1.0, event)) for seq, event in enumerate(events, 1)]
+    assert TaskState.running not in tally_of("r1", rows).summary().tasks
+
+
 def test_a_whole_step_ends_with_every_instance_that_nothing_happened_to() -> None:
     end = TaskFinished("census", None, TaskState.cancelled, Cause.cancelled)
 
