@@ -13,7 +13,15 @@ import pytest
 
 import actorflow
 from actorflow import Retry, RunControl, RunFailed, RunStatus, dag, task
-from actorflow.runs.events import AttemptFinished, AttemptStarted, Record, RunFinished, RunStarted, TaskFinished
+from actorflow.runs.events import (
+    AttemptFinished,
+    AttemptStarted,
+    Record,
+    RunCancelling,
+    RunFinished,
+    RunStarted,
+    TaskFinished,
+)
 from actorflow.runs.executor import AttemptState, Cause
 
 Backend = Literal["asyncio", "trio"]
@@ -324,6 +332,8 @@ def test_a_run_is_cancelled_from_another_thread(backend: Backend, tmp_path: Path
 
     assert result.status is RunStatus.cancelled
     assert {end.state for end in seen.of(AttemptFinished) if end.task == "parked"} == {AttemptState.cancelled}
+    cancelled_at = next(record.ts for record in seen.records if isinstance(record.event, RunCancelling))
+    assert all(end.started < cancelled_at for end in seen.of(AttemptFinished) if end.task == "parked")
 
 
 def test_a_cancel_before_the_run_begins_starts_nothing(tmp_path: Path) -> None:

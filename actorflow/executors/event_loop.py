@@ -19,7 +19,7 @@ class EventLoopExecutor:
     """Awaits the coroutine in its attempt's own task, so cancelling the attempt cancels it."""
 
     name = "async"
-    capabilities = Capabilities(stop=True, quota=False, remote=False)
+    capabilities = Capabilities(stop=True, quota=False, announced=False)
 
     def __init__(self, slots: int = DEFAULT_SLOTS) -> None:
         self.slots = slots

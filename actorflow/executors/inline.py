@@ -18,7 +18,7 @@ class InlineExecutor:
 
     name = "inline"
     slots = 1
-    capabilities = Capabilities(stop=False, quota=False, remote=False)
+    capabilities = Capabilities(stop=False, quota=False, announced=True)
 
     def __init__(self) -> None:
         self._functions: Mapping[str, Callable[..., object]] = {}

@@ -16,6 +16,7 @@ import anyio
 from actorflow.actors.codec import EncodeError
 from actorflow.actors.ref import ActorRef
 from actorflow.executors.worker_pool import STOP_LIMIT_S, WorkerPool, Workshop
+from actorflow.flows.load import import_folder
 from actorflow.runs.error_record import error_record
 from actorflow.runs.executor import AttemptSpec, AttemptState, Capabilities, Cause, Outcome, RunSite
 from actorflow.runs.time_limit import within_timeout
@@ -31,8 +32,9 @@ LEFT_OVER_SHARE = 0.25
 """Of an attempt's quota, what earlier attempts may have left in use in its worker."""
 
 _BOOT = (
-    "import os, sys; sys.path[:] = os.environ.pop('ACTORFLOW_PATH').split('\\n'); "
-    "from actorflow.executors.worker_main import main; main()"
+    "import os, sys; path = os.environ.pop('ACTORFLOW_PATH').split('\\n'); own = os.environ.pop('ACTORFLOW_OWN'); "
+    "sys.path[:] = [*(entry for entry in path if entry != own), own]; "
+    "from actorflow.executors.worker_main import main; sys.path[:] = path; main()"
 )
 
 
@@ -45,7 +47,7 @@ class ProcessExecutor:
     """
 
     name = "process"
-    capabilities = Capabilities(stop=True, quota=True, remote=True)
+    capabilities = Capabilities(stop=True, quota=True, announced=True)
 
     def __init__(self, workers: int | None = None, *, grace_s: float = GRACE_S) -> None:
         self.workers = workers if workers is not None else available_cpus()
@@ -189,12 +191,16 @@ def failed(cause: Cause, exc: Exception) -> Outcome:
 
 
 def launch_for(site: RunSite) -> Launch:
-    """How the workers of a run are started: this interpreter, its flags, its import path, nothing of its state."""
+    """How the workers of a run are started: this interpreter, its flags, its import path, nothing of its state.
+
+    The folder of the user's file comes last until actorflow is imported: a `json.py` beside that file is not for us.
+    """
+    own = import_folder(site.module, site.file)
     flags = [*interpreter_flags(), "-P", "-X", "faulthandler"]
     return Launch(
         argv=(sys.executable, *flags, "-c", _BOOT),
         arguments=(site.module, site.file),
-        env={**os.environ, "ACTORFLOW_PATH": "\n".join(sys.path)},
+        env={**os.environ, "ACTORFLOW_PATH": "\n".join(sys.path), "ACTORFLOW_OWN": own},
     )
 
 

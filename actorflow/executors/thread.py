@@ -22,7 +22,7 @@ class ThreadExecutor:
     """
 
     name = "thread"
-    capabilities = Capabilities(stop=False, quota=False, remote=False)
+    capabilities = Capabilities(stop=False, quota=False, announced=False)
 
     def __init__(self, slots: int | None = None) -> None:
         self.slots = slots if slots is not None else min(32, (os.cpu_count() or 1) + 4)

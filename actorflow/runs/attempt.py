@@ -29,8 +29,8 @@ Reporter = Callable[[Report], Awaitable[None]]
 class Attempt(Actor):
     """Executes `spec` and reports the outcome.
 
-    An attempt that leaves this process waits until row `journal_seq`, its own start, is on disk: a task that takes
-    the machine down must still have been counted.
+    Where its executor wants the start announced, it waits until row `journal_seq`, its own start, is on disk: a task
+    that takes the machine down must still have been counted.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Attempt(Actor):
 
     @handler
     async def execute(self) -> None:
-        if self.executor.capabilities.remote:
+        if self.executor.capabilities.announced:
             await self.journal.synced(self.journal_seq)
         started_at = time.time()
         outcome = await self.executor.execute(self.spec)

@@ -106,12 +106,13 @@ class Capabilities:
     """What an executor can do; `validate` refuses a step that asks for more.
 
     stop: a running attempt can really be ended, so timeouts hold. quota: memory of one attempt is limited.
-    remote: attempts leave this process, so their start must be on disk first. kinds: bodies it can call.
+    announced: the start of an attempt must be on disk, and told, before its body begins: because the body leaves this
+    process, or because it holds up the loop that would tell.
     """
 
     stop: bool
     quota: bool
-    remote: bool
+    announced: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

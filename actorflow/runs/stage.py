@@ -25,7 +25,7 @@ class Stage(Actor):
         self.executor = executor
         self.journal = journal
         self.report = report
-        self.attempts: dict[ActorRef[Attempt], AttemptSpec] = {}
+        self.attempts: dict[ActorRef[Attempt], tuple[AttemptSpec, float]] = {}
 
     @handler
     async def start(self, spec: AttemptSpec, journal_seq: int) -> None:
@@ -35,22 +35,22 @@ class Stage(Actor):
         ref = self.context.spawn_nowait(
             factory, name=f"{index}{spec.number}", restart=Restart.temporary, shutdown_s=CANCEL_GRACE_S
         )
-        self.attempts[ref] = spec
+        self.attempts[ref] = spec, time.time()
         self.context.monitor(ref)
         ref.try_tell(Attempt.execute)
 
     @handler
     async def cancel(self, map_index: int | None, number: int) -> None:
         """End that attempt if it still runs."""
-        for ref, spec in self.attempts.items():
+        for ref, (spec, _) in self.attempts.items():
             if spec.map_index == map_index and spec.number == number:
                 self.context.stop_child_nowait(ref)
 
     async def down(self, down: Down) -> None:
-        spec = self.attempts.pop(down.ref)
+        spec, started_at = self.attempts.pop(down.ref)
         outcome = outcome_of(down.reason)
         if outcome is not None:
-            await self.report(Report(spec.step, spec.map_index, spec.number, outcome, time.time()))
+            await self.report(Report(spec.step, spec.map_index, spec.number, outcome, started_at))
 
 
 def outcome_of(reason: ExitReason) -> Outcome | None:

@@ -281,3 +281,27 @@ def test_a_stream_that_is_closed_or_full_does_not_confuse_the_run(
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert actorflow("runs", "--json", cwd=tmp_path).answer["runs"][0]["status"] == "succeeded"
+
+
+BESIDE_JSON = """
+from actorflow import dag, task
+
+@task
+def one() -> int:
+    return 1
+
+@dag
+def flow() -> int:
+    return one()
+"""
+
+
+def test_a_file_beside_the_dag_that_is_named_like_a_stdlib_module_does_not_break_the_workers(tmp_path: Path) -> None:
+    folder = tmp_path / "beside"
+    folder.mkdir()
+    (folder / "json.py").write_text("raise RuntimeError('not for actorflow')")
+    (folder / "flow.py").write_text(BESIDE_JSON)
+
+    done = actorflow("run", "beside/flow.py", cwd=tmp_path)
+
+    assert (done.code, done.out) == (0, "1\n"), done.err
