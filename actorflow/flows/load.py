@@ -19,6 +19,7 @@ from actorflow.flows.function import function_at
 from actorflow.flows.graph import Location
 from actorflow.flows.places import is_users, shown_file, user_frames
 from actorflow.flows.plan import KNOWN_EXECUTORS, ExecutorTraits, executor_faults
+from actorflow.flows.redefined import redefined
 from actorflow.flows.task import Task
 
 
@@ -38,7 +39,8 @@ def load_dag(target: str, *, executors: Mapping[str, ExecutorTraits] = KNOWN_EXE
     path, name = split_target(target)
     module = load_module(path)
     dag = _chosen(module, name, path)
-    faults = [fault for task in tasks_of(module) for fault in task.faults]
+    faults = redefined(os.path.abspath(path))
+    faults += [fault for task in tasks_of(module) for fault in task.faults]
     faults += [*dag.traced.faults, *executor_faults(dag.traced.steps, executors=executors)]
     if faults:
         raise FlowFaults(faults) from dag.traced.error
