@@ -30,7 +30,8 @@ from actorflow.actors.holdings import Holdings
 from actorflow.actors.mailbox import Inbox, Mailbox
 from actorflow.actors.monitor import Down, Monitor
 from actorflow.actors.ref import ActorRef
-from actorflow_supervisors.dynamic import Child, ChildPolicy, DynamicSupervisor, Verdict
+from actorflow_supervisors.child import Child, ChildPolicy, Verdict
+from actorflow_supervisors.dynamic import DynamicSupervisor
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Shutdown, describe, is_abnormal
 from actorflow_supervisors.policy import should_restart
 from actorflow_supervisors.tree import ChildState

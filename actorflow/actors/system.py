@@ -22,7 +22,8 @@ from actorflow.actors.observer import ActorTree, observe
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow.actors.router import Pool, PoolHost, Routing, RoutingName
 from actorflow_supervisors.backoff import Backoff
-from actorflow_supervisors.dynamic import ChildPolicy, DynamicSupervisor
+from actorflow_supervisors.child import ChildPolicy
+from actorflow_supervisors.dynamic import DynamicSupervisor
 from actorflow_supervisors.errors import ChildStartFailed, SupervisorNotRunning
 from actorflow_supervisors.exit_reason import ExitReason, NoProc, Shutdown
 from actorflow_supervisors.intensity import RestartIntensity

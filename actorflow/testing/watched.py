@@ -16,7 +16,7 @@ from actorflow.actors.system import ActorSystem
 from actorflow.testing.event_log import EventKind, EventLog
 from actorflow.testing.faults import At, CrashPlan, Steps
 from actorflow.testing.probe import Catcher
-from actorflow_supervisors.dynamic import ChildPolicy, Verdict
+from actorflow_supervisors.child import ChildPolicy, Verdict
 from actorflow_supervisors.exit_reason import ExitReason, describe
 
 
@@ -80,12 +80,12 @@ class WatchedCell(Cell):
         self.note(EventKind.gone)
         super().on_end(reason)
 
-    def answer(self, ask: Ask, reply: object) -> None:
+    def send_reply(self, ask: Ask, reply: object) -> None:
         # A probe has no signature that a strict system could check its replies against.
         if isinstance(self.actor, Catcher):
             ask.reply(reply)
         else:
-            super().answer(ask, reply)
+            super().send_reply(ask, reply)
 
     # Crashes.
 

@@ -10,8 +10,9 @@ import anyio
 import pytest
 
 from actorflow_supervisors.backoff import Backoff
+from actorflow_supervisors.child import Child, Verdict
 from actorflow_supervisors.child_spec import ChildSpec
-from actorflow_supervisors.dynamic import Child, DynamicSupervisor, Verdict
+from actorflow_supervisors.dynamic import DynamicSupervisor
 from actorflow_supervisors.errors import ChildStartFailed, MaxChildren, SupervisorNotRunning
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Killed, Normal, Shutdown
 from actorflow_supervisors.intensity import RestartIntensity
