@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from actorflow.actors import admission
+from actorflow.actors import admission, faults
 from actorflow.actors.actor import Actor
-from actorflow.actors.boundary import ArgumentsRefusedError
 from actorflow.actors.context import Context
 from actorflow.actors.dead_letters import DeadLetter, DeadLetterReason
-from actorflow.actors.dispatch import NO_METHODS, NO_TABLE, Method, Table, is_binding_error, leaf_of, table_of
+from actorflow.actors.dispatch import NO_METHODS, NO_TABLE, Method, Table, leaf_of, table_of
 from actorflow.actors.envelope import NEVER_S, Ask, DownNotice, Message, Retold, Tell, Tick, handler_name
 from actorflow.actors.errors import (
-    ActorCrashed,
     ActorNotRunning,
     ActorRestarting,
     AskCycle,
     AskTimeout,
     MessageRefused,
     SpawnFailed,
-    UnknownHandler,
 )
 from actorflow.actors.holdings import Holdings
 from actorflow.actors.mailbox import Inbox, Mailbox
@@ -51,8 +48,8 @@ LONG_BATCH_S = 0.001
 class Cell(Child):
     """One actor's life.
 
-    current: the message in hand. waiting_on: the ask that blocks its handler. restarting: between the end of one
-    incarnation and the start of the next.
+    table: what its class answers to, once there is an instance. current: the message in hand. waiting_on: the ask
+    that blocks its handler. restarting: between the end of one incarnation and the start of the next.
     """
 
     __slots__ = (
@@ -63,7 +60,6 @@ class Cell(Child):
         "_name",
         "_native_task",
         "_signals",
-        "_table",
         "actor",
         "children",
         "current",
@@ -74,6 +70,7 @@ class Cell(Child):
         "parent",
         "restarting",
         "system",
+        "table",
         "waiting_on",
     )
 
@@ -100,7 +97,7 @@ class Cell(Child):
         self._name = name
         self.named = name is not None
         self.actor: Actor | None = None
-        self._table: Table = NO_TABLE
+        self.table: Table = NO_TABLE
         self._native_task: object = None
         self._monitors: dict[Monitor, None] | None = None
         self._signals = 0
@@ -319,7 +316,7 @@ class Cell(Child):
             try:
                 with self._region:
                     if self.state is ChildState.starting:
-                        if self._table.has_started:
+                        if self.table.has_started:
                             await actor.started()
                         self.restarting = False
                         self.mark_started()
@@ -361,8 +358,9 @@ class Cell(Child):
                                 batch = self._next_batch(batch, begun_s)
                                 await seam.checkpoint()
                         except Exception as error:
-                            if not self._is_answer(error):
+                            if not faults.settle_answer(self, error):
                                 raise
+                            self.handled += 1
                         finally:
                             self.handled += done
                         self.current = None
@@ -397,7 +395,7 @@ class Cell(Child):
                 break
             self.current = None  # Its asker has gone, and it was interrupted; the actor goes on.
         self._ending = self.restarting = True
-        if self.children is not None or self._table.has_stopping:
+        if self.children is not None or self.table.has_stopping:
             return await self._wind_down(actor, reason)
         return reason
 
@@ -412,7 +410,7 @@ class Cell(Child):
         self.system.cells[self._native_task] = self
         actor = self._factory()
         self.actor = actor
-        self._table = table_of(type(actor))
+        self.table = table_of(type(actor))
         if self.system.boundary is not None:
             self._bind(actor)
         actor._actorflow_cell = self
@@ -420,7 +418,7 @@ class Cell(Child):
         return actor
 
     def _bind(self, actor: Actor) -> dict[str, Method]:
-        methods = self._table.bind(actor)
+        methods = self.table.bind(actor)
         return methods if self.system.boundary is None else self.system.boundary.checked(actor, methods)
 
     def _clear_signals(self) -> None:
@@ -462,7 +460,7 @@ class Cell(Child):
 
     async def _handle_other(self, message: Message, actor: Actor, methods: dict[str, Method]) -> None:
         if isinstance(message, DownNotice):
-            if message.monitor.take() and self._table.has_down:
+            if message.monitor.take() and self.table.has_down:
                 await actor.down(message.down)
         elif isinstance(message, Tick):
             message.queued = False
@@ -471,32 +469,6 @@ class Cell(Child):
         elif isinstance(message, Retold):
             await methods[message.name](*message.args, **message.kwargs)
 
-    def _is_answer(self, error: Exception) -> bool:
-        """True if `error` is for the sender alone: declared by the handler, or the sender's own mistake."""
-        message = self.current
-        if message is None or isinstance(message, DownNotice):
-            return False
-        handlers = self._table.handlers
-        found = handlers.get(handler_name(message))
-        answer: BaseException
-        if found is None and isinstance(error, KeyError):
-            answer = UnknownHandler(self.path, handler_name(message), tuple(handlers))
-            reason = DeadLetterReason.unknown_handler
-        elif is_binding_error(error) or isinstance(error, ArgumentsRefusedError):
-            answer = MessageRefused(f"arguments do not fit {handler_name(message)} of {self.path!r}: {error}")
-            reason = DeadLetterReason.bad_arguments
-        elif found is not None and found.raises and isinstance(leaf_of(error), found.raises):
-            answer, reason = leaf_of(error), None
-        else:
-            return False
-        if reason is not None:
-            self.dead_letter(message, reason, (error,))
-        if isinstance(message, Ask):
-            message.fail(answer)
-        self.current = None
-        self.handled += 1
-        return True
-
     # The end of an incarnation.
 
     def _crash(self, error: BaseException) -> ExitReason:
@@ -504,34 +476,15 @@ class Cell(Child):
         self.restarting = True
         message, self.current = self.current, None
         if isinstance(message, tuple | Ask | Retold):
-            self._after_crash(message, error)
+            faults.settle_crash(self, message, error)
         return self.exit_reason_of(error)
-
-    def _after_crash(self, message: Tell | Ask | Retold, error: BaseException) -> None:
-        """The message in hand at a crash: once more if its handler says so, quarantined, or lost and its asker told."""
-        earlier = () if isinstance(message, tuple) else message.crashes
-        crashes = (*earlier, error)
-        name = handler_name(message)
-        if len(crashes) >= self.system.quarantine_after:
-            self.refund_restart(len(earlier))
-            self.held().forgiven = True
-            self.dead_letter(message, DeadLetterReason.quarantined, crashes)
-        elif len(crashes) <= self._table.handlers[name].redeliver and self.stop_reason is None:
-            again = Retold(message, crashes) if isinstance(message, tuple) else message
-            again.crashes = crashes
-            self.inbox.items.appendleft(again)
-            return
-        elif not isinstance(message, Ask):
-            self.dead_letter(message, DeadLetterReason.crashed, crashes)
-        if isinstance(message, Ask):
-            message.fail(ActorCrashed(self.path, name, error))
 
     async def _wind_down(self, actor: Actor, reason: ExitReason) -> ExitReason:
         """Stop the children, then run the hook; the reason as it stands after that."""
         if self.children is not None:
             await self.children.stop_all(Shutdown("parent"))
             self.children = None
-        if self._table.has_stopping:
+        if self.table.has_stopping:
             return await self._say_goodbye(actor, reason)
         return reason
 
