@@ -74,7 +74,7 @@ class ActorRef(Generic[A_co]):
                 system.unwatch(ask)
         if type(value) is Failure:
             raise value.error
-        return value  # type: ignore[no-any-return]
+        return value  # type: ignore[no-any-return]  # a slot is untyped; the handler's signature says what it holds
 
     async def tell(self, method: Handler[A_co, P, Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Have the handler called, some time; wait for room in the mailbox only.

@@ -38,7 +38,7 @@ from actorflow.flows.plan import INLINE, Plan
 from actorflow.runs.control import RunControl
 from actorflow.runs.events import Record, to_json
 from actorflow.runs.plain_json import plain_value
-from actorflow.runs.runner import CANCEL_GRACE_S
+from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
 
 

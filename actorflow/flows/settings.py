@@ -63,6 +63,7 @@ def changed(settings: Settings, options: Options, *, owner: str, location: Locat
             faults.append(Fault(Code.bad_option, f"`{option}` of task `{owner}` is wrong: {why}", location, help))
     if in_place and "name" in found:
         found["named"] = True
+    # Each reader gives what its field takes, which a mapping from names to readers cannot say.
     return replace(settings, **found, faults=(*settings.faults, *faults))  # type: ignore[arg-type]
 
 

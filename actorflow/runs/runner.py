@@ -35,12 +35,10 @@ from actorflow.runs.events import RunFinished, RunStarted
 from actorflow.runs.executor import Cause, ErrorRecord, Executor, RunSite
 from actorflow.runs.journal import Journal
 from actorflow.runs.run_state import Finish, RunState
+from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
 from actorflow_supervisors import Crashed, ExitReason, InitFailed, Restart, describe
 from actorflow_supervisors.loop import current_seam
-
-CANCEL_GRACE_S = 10.0
-"""How long a cancelled run's attempts may take to end before they are killed."""
 
 KILL_GRACE_S = 2.0
 """How long a killed run's attempts may take to be reported; what cannot be ended is left behind after that."""
@@ -84,6 +82,7 @@ class Workers(Actor):
 
     @handler
     async def spawn(self, factory: Callable[[], Actor], options: Mapping[str, object]) -> ActorRef[Actor]:
+        # The options are those of Context.spawn, passed on by an executor; it refuses unknown ones.
         return await self.context.spawn(factory, **options)  # type: ignore[arg-type]
 
 

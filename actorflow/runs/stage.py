@@ -16,6 +16,7 @@ from actorflow.runs.journal import Journal
 from actorflow_supervisors import Crashed, ExitReason, InitFailed, Normal, Restart, Shutdown, describe
 
 CANCEL_GRACE_S = 10.0
+"""How long a cancelled attempt may take to end before it is killed, or abandoned where it cannot be."""
 
 
 class Stage(Actor):

@@ -142,7 +142,7 @@ class Child:
 
     async def run(self) -> None:
         """One incarnation. Returning is a normal exit, raising is a crash."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define run")  # abstract: a crash that says so
 
     @property
     def label(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Protocol, cast
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack  # type: ignore[import-untyped]  # ships no types
 
 KEEP_PACKER_BYTES = 1 << 20
 """A packer keeps the largest buffer it ever needed; one that grew beyond this is dropped."""
