@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from actorflow.runs.control import RunControl as RunControl
     from actorflow.runs.states import RunStatus as RunStatus
     from actorflow.runs.states import TaskState as TaskState
+    from actorflow.runs.task_context import TaskContext as TaskContext
+    from actorflow.runs.task_context import task_context as task_context
     from actorflow.version import VERSION as __version__
     from actorflow_supervisors import Backoff as Backoff
     from actorflow_supervisors import Crashed as Crashed
@@ -68,6 +70,7 @@ _HOME: Final = {
     "RunStatus": "actorflow.runs.states",
     "Shutdown": "actorflow_supervisors",
     "Task": "actorflow.flows.task",
+    "TaskContext": "actorflow.runs.task_context",
     "TaskState": "actorflow.runs.states",
     "TriggerRule": "actorflow.flows.graph",
     "dag": "actorflow.flows.dag",
@@ -76,6 +79,7 @@ _HOME: Final = {
     "run": "actorflow.compose",
     "run_async": "actorflow.compose",
     "task": "actorflow.flows.task",
+    "task_context": "actorflow.runs.task_context",
 }
 
 __all__ = [
@@ -102,6 +106,7 @@ __all__ = [
     "RunStatus",
     "Shutdown",
     "Task",
+    "TaskContext",
     "TaskState",
     "TriggerRule",
     "__version__",
@@ -111,6 +116,7 @@ __all__ = [
     "run",
     "run_async",
     "task",
+    "task_context",
 ]
 
 

@@ -37,6 +37,7 @@ PUBLIC = [
     "RunStatus",
     "Shutdown",
     "Task",
+    "TaskContext",
     "TaskState",
     "TriggerRule",
     "__version__",
@@ -46,6 +47,7 @@ PUBLIC = [
     "run",
     "run_async",
     "task",
+    "task_context",
 ]
 
 

@@ -19,6 +19,7 @@ from actorflow.executors.worker_pool import STOP_LIMIT_S, WorkerPool, Workshop
 from actorflow.flows.load import import_folder
 from actorflow.runs.error_record import error_record
 from actorflow.runs.executor import AttemptSpec, AttemptState, Capabilities, Cause, Outcome, RunSite
+from actorflow.runs.task_context import context_of
 from actorflow.runs.time_limit import within_timeout
 from actorflow.runs.values import Value
 from actorflow.runs.worker_process import Launch, RequestTooLarge, WorkerLost, WorkerProcess
@@ -145,7 +146,7 @@ class Execution:
 
     async def _execute(self) -> Outcome:
         try:
-            reply = await self.worker.execute(self.attempt.task, self.arguments)
+            reply = await self.worker.execute(self.attempt.task, self.arguments, context_of(self.attempt))
         except WorkerLost as exc:
             return failed(Cause.out_of_memory, self._over_quota(exc)) if self.tree.breached else failed(Cause.lost, exc)
         except RequestTooLarge as exc:

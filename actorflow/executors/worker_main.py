@@ -25,6 +25,7 @@ from actorflow.executors.peak_rss import PeakRss
 from actorflow.flows.load import import_folder, resolve_function
 from actorflow.runs.error_record import error_record
 from actorflow.runs.executor import Cause
+from actorflow.runs.task_context import in_task
 from actorflow.runs.values import Value
 from actorflow.runs.worker_protocol import (
     MAX_FRAME_BYTES,
@@ -99,7 +100,8 @@ class Worker:
         except BaseException as exc:  # noqa: BLE001 - out of memory, say
             return self._failed(request, Cause.bad_input, exc)
         try:
-            result = _finished(function(**arguments))
+            with in_task(request.context):
+                result = _finished(function(**arguments))
         except BaseException as exc:  # noqa: BLE001 - sys.exit and its kin are failures of the task
             return self._failed(request, Cause.error, exc)
         try:

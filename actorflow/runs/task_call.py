@@ -10,6 +10,7 @@ import anyio
 from actorflow.actors.codec import EncodeError
 from actorflow.runs.error_record import error_record
 from actorflow.runs.executor import AttemptSpec, AttemptState, Cause, Outcome
+from actorflow.runs.task_context import context_of, in_task
 from actorflow.runs.values import Value
 
 
@@ -17,7 +18,8 @@ def call_sync(function: Callable[..., object], attempt: AttemptSpec) -> Outcome:
     """Call a `def` here and now; raises nothing."""
     cpu_before_s = time.thread_time()
     try:
-        result = function(**{name: value.get() for name, value in attempt.arguments.items()})
+        with in_task(context_of(attempt)):
+            result = function(**{name: value.get() for name, value in attempt.arguments.items()})
     except BaseException as exc:  # noqa: BLE001 - sys.exit and its kin are the user's failure, not ours
         return failed(Cause.error, exc, cpu_s=time.thread_time() - cpu_before_s)
     return succeeded(result, cpu_s=time.thread_time() - cpu_before_s)
@@ -26,7 +28,8 @@ def call_sync(function: Callable[..., object], attempt: AttemptSpec) -> Outcome:
 async def call_async(function: Callable[..., Awaitable[object]], attempt: AttemptSpec) -> Outcome:
     """Await an `async def` in the calling task; raises only the loop's own cancellation."""
     try:
-        result = await function(**{name: value.get() for name, value in attempt.arguments.items()})
+        with in_task(context_of(attempt)):
+            result = await function(**{name: value.get() for name, value in attempt.arguments.items()})
     except anyio.get_cancelled_exc_class():
         raise
     except BaseException as exc:  # noqa: BLE001 - as above

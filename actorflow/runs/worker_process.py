@@ -6,9 +6,11 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import anyio
 
+from actorflow.runs.task_context import TaskContext
 from actorflow.runs.worker_protocol import (
     MAX_FRAME_BYTES,
     NotTheProtocol,
@@ -104,13 +106,19 @@ class WorkerProcess:
         self.cpu_total_s = ready.cpu_total_s
         self.ready_rss_bytes = ready.peak_rss_bytes
 
-    async def execute(self, task: str, arguments: Mapping[str, bytes]) -> Reply:
+    async def execute(
+        self,
+        task: str,
+        arguments: Mapping[str, bytes],
+        context: TaskContext,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Reply:
         """Have it run one attempt. Raises RequestTooLarge before anything is sent.
 
         Raises WorkerLost; after that, and when cancelled, it must be stopped, not used again.
         """
         self._number += 1
-        request = pack_request(Request(self._number, task, arguments))
+        request = pack_request(Request(self._number, task, arguments, context, headers))
         if len(request) > MAX_FRAME_BYTES:
             raise RequestTooLarge(
                 f"the arguments of {task} are {mebibytes(len(request))} when encoded, more than the "

@@ -3,7 +3,7 @@
 | from | message | fields |
 |---|---|---|
 | worker | ready | CPU seconds, peak resident bytes; once, after the user's module is imported |
-| owner | request | number, task, arguments by name as the codec's bytes |
+| owner | request | number, task, arguments by name as the codec's bytes, the attempt, headers |
 | worker | reply | number of the request, cause, result's bytes or error record, peak resident bytes, CPU seconds |
 
 CPU seconds count from the worker's start. Only the child imports user code, so this module stays cheap to import.
@@ -12,11 +12,12 @@ CPU seconds count from the worker's start. Only the child imports user code, so 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
 from actorflow.actors.codec.wire import pack, unpack
 from actorflow.runs.executor import Cause, ErrorRecord, Frame
+from actorflow.runs.task_context import TaskContext
 from actorflow.runs.values import VALUE_LIMITS
 
 MAX_FRAME_BYTES = VALUE_LIMITS.max_bytes + (16 << 20)
@@ -37,11 +38,17 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One execution. task: "module:qualname". arguments: encoded values by parameter name."""
+    """One execution.
+
+    task: "module:qualname". arguments: encoded values by parameter name. context: which attempt of the run it is.
+    headers: for who traces it.
+    """
 
     number: int
     task: str
     arguments: Mapping[str, bytes]
+    context: TaskContext
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +77,16 @@ def read_ready(data: bytes | bytearray) -> Ready:
 
 
 def pack_request(request: Request) -> bytes:
-    return pack([request.number, request.task, dict(request.arguments)])
+    of = request.context
+    context = [of.run_id, of.task, of.map_index, of.attempt]
+    return pack([request.number, request.task, dict(request.arguments), context, dict(request.headers)])
 
 
 def read_request(data: bytes | bytearray) -> Request:
     """Raises NotTheProtocol."""
     try:
-        return Request(*_unpack(data))
+        number, task, arguments, context, headers = _unpack(data)
+        return Request(number, task, arguments, TaskContext(*context), headers)
     except (ValueError, TypeError) as exc:
         raise NotTheProtocol(f"not a request: {exc}") from exc
 

@@ -19,6 +19,7 @@ from actorflow.executors.process import launch_for
 from actorflow.runs import worker as worker_module
 from actorflow.runs import worker_process
 from actorflow.runs.executor import AttemptSpec, AttemptState, Cause, Outcome, RunSite
+from actorflow.runs.task_context import TaskContext
 from actorflow.runs.time_limit import timed_out
 from actorflow.runs.worker import Worker
 from actorflow.runs.worker_process import WorkerLost, WorkerProcess
@@ -378,7 +379,7 @@ async def test_a_worker_actor_is_restarted_with_a_new_process() -> None:
         first = await host.next_ready()
         os.kill(first.pid, signal.SIGKILL)
         second = await host.next_ready()
-        reply = await second.execute(f"{MODULE}:pid", {})
+        reply = await second.execute(f"{MODULE}:pid", {}, TaskContext("run", "pid", None, 1))
         last_exit = system.tree()[0].last_exit
         await system.stop(worker)
         host.close()
