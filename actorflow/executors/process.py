@@ -24,7 +24,8 @@ from actorflow.runs.time_limit import within_timeout
 from actorflow.runs.values import Value
 from actorflow.runs.worker_process import Launch, RequestTooLarge, WorkerLost, WorkerProcess
 from actorflow.runs.worker_protocol import Reply
-from actorflow_supervisors.memory import MemoryQuotaExceeded, MemoryWatch, WatchedTree
+from actorflow_supervisors.memory import MemoryQuotaExceeded, MemoryWatch
+from actorflow_supervisors.memory_tree import WatchedTree
 
 GRACE_S = 5.0
 """Seconds a stopped attempt has between SIGTERM and SIGKILL."""

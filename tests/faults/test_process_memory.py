@@ -7,8 +7,9 @@ import os
 import anyio
 import pytest
 
-from actorflow_supervisors import memory
-from actorflow_supervisors.memory import MemoryQuotaExceeded, MemoryWatch, WatchedTree, mebibytes
+from actorflow_supervisors import memory_tree
+from actorflow_supervisors.memory import MemoryQuotaExceeded, MemoryWatch, mebibytes
+from actorflow_supervisors.memory_tree import WatchedTree
 from actorflow_supervisors.process import ProcessExit
 from tests.faults.leaks import leak_audit as leak_audit
 from tests.faults.test_process import FOREVER, line, reporting
@@ -134,7 +135,7 @@ async def test_psutil_sees_the_same_tree(anyio_backend: str, leak_audit: None, m
     with reporting(f"import os\nos.fork()\n{HOLD.format(mib=32)}") as (process, says):
         await line(says)
         await line(says)
-        monkeypatch.setattr(memory, "PROCFS", False)
+        monkeypatch.setattr(memory_tree, "PROCFS", False)
         tree = WatchedTree(process.pid, 48 * MIB, lambda: None)
         used_bytes = tree.sample(0.0)
         monkeypatch.undo()
