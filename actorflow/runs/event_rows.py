@@ -69,7 +69,7 @@ def _run_started(ts: float, event: RunStarted) -> list[object]:
         event.executor,
         list(event.notes),
     ]
-    return [*head, tasks, event.version, event.python, event.loop]
+    return [*head, tasks, event.version, event.python, event.loop, dict(event.trace)]
 
 
 def _task_ready(ts: float, event: TaskReady) -> list[object]:
@@ -140,7 +140,7 @@ _ATTEMPT_STATES: Final = {state.value: state for state in AttemptState}
 
 
 def _to_run_started(*fields: Any) -> RunStarted:
-    run_id, dag, file, module, params, executor, notes, tasks, version, python, loop, *_ = fields
+    run_id, dag, file, module, params, executor, notes, tasks, version, python, loop, *later = fields
     return RunStarted(
         run_id=run_id,
         dag=dag,
@@ -153,6 +153,7 @@ def _to_run_started(*fields: Any) -> RunStarted:
         version=version,
         python=python,
         loop=loop,
+        trace=later[0] if later else {},
     )
 
 

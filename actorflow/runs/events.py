@@ -57,7 +57,11 @@ class RecordedTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """The run begins. file: the user's file as given. executor: the run's default, None if none was named."""
+    """The run begins. file: the user's file as given. executor: the run's default, None if none was named.
+
+    trace: where telemetry is on, `traceparent` of the run's own span and how the run hangs together with who started
+    it (actorflow/telemetry/joining.py); else empty.
+    """
 
     run_id: str
     dag: str
@@ -70,6 +74,7 @@ class RunStarted:
     version: str = ""
     python: str = ""
     loop: str = ""
+    trace: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class AttemptSpec:
     """One execution of one task instance, serialisable: names and values only.
 
     map_index: None for a plain step. number: from 1. task: "module:qualname". arguments: by parameter name.
+    width: how many instances a mapped step has. headers: what the body is to know of who asked, such as a trace.
     """
 
     run_id: str
@@ -76,6 +77,8 @@ class AttemptSpec:
     arguments: Mapping[str, Value]
     timeout_s: float | None = None
     memory_bytes: int | None = None
+    width: int | None = None
+    headers: Mapping[str, str] | None = None
 
     @property
     def label(self) -> str:
@@ -122,6 +125,8 @@ class RunSite:
     module: canonical name of the user's module. file: its path, for workers on this machine. spawn: starts a
     supervised actor below the run's `workers` supervisor (the signature is `Context.spawn`'s).
     functions: the plain functions behind "module:qualname" task names, for executors in this process.
+    around: "module:function" that a worker process calls once it is up; what it returns is called with the headers of
+    each attempt and is entered around its body. None: nothing is.
     """
 
     run_id: str
@@ -129,6 +134,7 @@ class RunSite:
     file: str
     spawn: Callable[..., object]
     functions: Mapping[str, Callable[..., object]] = field(default_factory=dict[str, Callable[..., object]])
+    around: str | None = None
 
 
 class Executor(Protocol):

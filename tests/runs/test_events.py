@@ -74,6 +74,7 @@ events: st.SearchStrategy[Event] = st.one_of(
         version=texts,
         python=texts,
         loop=texts,
+        trace=st.dictionaries(texts, texts, max_size=2),
     ),
     st.builds(TaskReady, names, indices),
     st.builds(AttemptStarted, names, indices, counts, names),
