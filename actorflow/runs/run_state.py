@@ -358,6 +358,7 @@ class RunState:
             arguments=self._arguments(stage, index),
             timeout_s=stage.step.timeout_s,
             memory_bytes=stage.step.memory_bytes,
+            width=stage.map_width,
         )
         self._out.append(Record(AttemptStarted(stage.name, map_index, number, executor)))
         self._out.append(StartAttempt(attempt, executor))
