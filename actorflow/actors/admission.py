@@ -5,6 +5,7 @@
 | closed                      | dead letter              | dead letter, False    | dead letter, ActorNotRunning |
 | has room                    | appended                 | appended, True        | appended                     |
 | full, overflow wait         | waits                    | False                 | waits                        |
+| its own, full, overflow wait| MailboxFull              | False                 | (AskCycle, before)           |
 | full, overflow drop_newest  | dead letter              | dead letter, False    | dead letter, MailboxFull     |
 | full, overflow drop_oldest  | appended, the oldest is a dead letter and its asker gets MailboxFull      | | |
 | full, overflow fail         | MailboxFull              | False                 | MailboxFull                  |
@@ -17,11 +18,14 @@ from typing import TYPE_CHECKING
 
 from actorflow.actors.dead_letters import DeadLetterReason
 from actorflow.actors.envelope import Ask, Message, Tell
-from actorflow.actors.errors import ActorNotRunning, MailboxFull
+from actorflow.actors.errors import SLOW_THE_SENDERS, ActorNotRunning, MailboxFull
 from actorflow.actors.mailbox import Overflow
 
 if TYPE_CHECKING:
     from actorflow.actors.cell import Cell
+
+
+SENDS_TO_ITSELF = "the actor sends to itself, so no room could ever come; use try_tell, or raise its capacity"
 
 
 class Admitted(Enum):
@@ -41,6 +45,8 @@ async def admit_tell(cell: Cell, message: Tell) -> None:
     if admitted is Admitted.full:
         if cell.inbox.settings.overflow is Overflow.fail:
             raise full_error(cell)
+        if cell.in_own_task():
+            raise full_error(cell, SENDS_TO_ITSELF)
         await wait_for_room(cell, message)
     elif admitted is Admitted.dropped:
         # Otherwise a producer that never finds room would never let the consumer run.
@@ -111,10 +117,10 @@ async def wait_for_room(cell: Cell, message: Message) -> None:
         raise
 
 
-def full_error(cell: Cell) -> MailboxFull:
-    """The error that names the mailbox and its bound."""
+def full_error(cell: Cell, help: str = SLOW_THE_SENDERS) -> MailboxFull:
+    """The error that names the mailbox, its bound and the way out."""
     settings = cell.inbox.settings
-    return MailboxFull(cell.path, settings.capacity, settings.overflow)
+    return MailboxFull(cell.path, settings.capacity, settings.overflow, help)
 
 
 def close(cell: Cell) -> None:

@@ -99,13 +99,15 @@ class OutcomeUnknown(AskError):
     """The connection was lost after bytes may have left: the message may have been handled, or not."""
 
 
-class MailboxFull(ActorError):
-    """The mailbox is full and its overflow policy does not wait."""
+SLOW_THE_SENDERS = "raise its capacity or slow the senders"
 
-    def __init__(self, actor: str, capacity: int, overflow: str) -> None:
+
+class MailboxFull(ActorError):
+    """The mailbox is full and its overflow policy does not wait, or the sender is the one who would have to empty it."""
+
+    def __init__(self, actor: str, capacity: int, overflow: str, help: str = SLOW_THE_SENDERS) -> None:
         super().__init__(
-            f"mailbox of {actor!r} is full ({capacity:,} of {capacity:,} messages, overflow {str(overflow)!r}); "
-            "raise its capacity or slow the senders"
+            f"mailbox of {actor!r} is full ({capacity:,} of {capacity:,} messages, overflow {str(overflow)!r}); {help}"
         )
         self.actor = actor
         self.capacity = capacity

@@ -292,6 +292,25 @@ async def test_a_long_backlog_starves_neither_a_neighbour_nor_a_stop() -> None:
         assert system.dead_letters.counts == {DeadLetterReason.stopping: sent - len(log)}
 
 
+async def test_an_actor_that_sends_to_its_own_full_mailbox_is_told_so_and_does_not_wait_for_ever() -> None:
+    class Spammer(Actor):
+        @handler(raises=(MailboxFull,))
+        async def spam(self) -> None:
+            await self.context.ref.tell(Spammer.nothing)
+            await self.context.ref.tell(Spammer.nothing)
+
+        @handler
+        async def nothing(self) -> None:
+            pass
+
+    async with ActorSystem(mailbox=Mailbox(1)) as system:
+        ref = await system.spawn(Spammer, name="spammer")
+        with pytest.raises(MailboxFull, match="sends to itself, so no room could ever come; use try_tell"):
+            await ref.ask(Spammer.spam)
+
+        assert await ref.ask(Spammer.nothing) is None
+
+
 async def test_dead_letters_are_told_to_subscribers_until_they_leave() -> None:
     seen: list[DeadLetter] = []
     async with ActorSystem() as system:
