@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from actorflow.flows.dag import Dag as Dag
     from actorflow.flows.dag import dag as dag
     from actorflow.flows.graph import TriggerRule as TriggerRule
+    from actorflow.flows.limits import RunLimits as RunLimits
+    from actorflow.flows.memory import Memory as Memory
     from actorflow.flows.retry import Retry as Retry
     from actorflow.flows.task import Task as Task
     from actorflow.flows.task import task as task
@@ -59,6 +61,7 @@ _HOME: Final = {
     "InitFailed": "actorflow_supervisors",
     "Killed": "actorflow_supervisors",
     "Mailbox": "actorflow.actors.mailbox",
+    "Memory": "actorflow.flows.memory",
     "NoProc": "actorflow_supervisors",
     "NodeDown": "actorflow_supervisors",
     "Normal": "actorflow_supervisors",
@@ -66,6 +69,7 @@ _HOME: Final = {
     "Retry": "actorflow.flows.retry",
     "RunControl": "actorflow.runs.control",
     "RunFailed": "actorflow.compose",
+    "RunLimits": "actorflow.flows.limits",
     "RunResult": "actorflow.compose",
     "RunStatus": "actorflow.runs.states",
     "Shutdown": "actorflow_supervisors",
@@ -95,6 +99,7 @@ __all__ = [
     "InitFailed",
     "Killed",
     "Mailbox",
+    "Memory",
     "NoProc",
     "NodeDown",
     "Normal",
@@ -102,6 +107,7 @@ __all__ = [
     "Retry",
     "RunControl",
     "RunFailed",
+    "RunLimits",
     "RunResult",
     "RunStatus",
     "Shutdown",

@@ -12,6 +12,8 @@ from typing import Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast, overlo
 
 from actorflow.flows.build import Build, current_build
 from actorflow.flows.checks import in_topological_order, structure_faults
+from actorflow.flows.dag_settings import DagSettings, dag_settings
+from actorflow.flows.durations import Duration
 from actorflow.flows.faults import Code, Fault, FlowFaults, Related, refused
 from actorflow.flows.function import TaskFunction
 from actorflow.flows.graph import Const, Graph, Input, Location, Param, Step
@@ -20,6 +22,7 @@ from actorflow.flows.hints import Unknown, annotation_name
 from actorflow.flows.params import BoundParam
 from actorflow.flows.places import calling_place, user_frames
 from actorflow.flows.proxy import Origin, Unresolved
+from actorflow.flows.sizes import Size
 from actorflow.flows.types import value_fits
 
 P = ParamSpec("P")
@@ -50,9 +53,10 @@ class BoundDag(Generic[R_co]):
 class Dag(Generic[P, R_co]):
     """A pipeline; made by `@dag`. Its parameters are the function's typed signature, R_co what a run of it returns."""
 
-    def __init__(self, fn: Callable[P, R_co], name: str = "") -> None:
+    def __init__(self, fn: Callable[P, R_co], name: str = "", settings: DagSettings | None = None) -> None:
         self._fn = fn
         self._function = TaskFunction(fn)
+        self._settings = settings or DagSettings()
         self.name = name or fn.__name__
         self.__doc__ = fn.__doc__
 
@@ -122,15 +126,29 @@ class DagDecorator(Protocol):
 @overload
 def dag(fn: Callable[P, R], /) -> Dag[P, R]: ...
 @overload
-def dag(*, name: str | None = None) -> DagDecorator: ...
-def dag(fn: Callable[P, R] | None = None, /, *, name: str | None = None) -> Dag[P, R] | DagDecorator:
-    """Make a function a dag, as `@dag` or `@dag(name=...)`; it is traced when its graph is first needed."""
+def dag(
+    *, name: str | None = None, timeout: Duration | None = None, max_memory: Size | None = None
+) -> DagDecorator: ...
+def dag(
+    fn: Callable[P, R] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    timeout: Duration | None = None,
+    max_memory: Size | None = None,
+) -> Dag[P, R] | DagDecorator:
+    """Make a function a dag, as `@dag` or `@dag(...)` with options; it is traced when its graph is first needed.
+
+    timeout: of a whole run, pauses left out. max_memory: declared memory of the attempts that run at once. Both give
+    way to what the run is told. Wrong options are told when the dag is loaded.
+    """
 
     def made(fn: Callable[P, R], /) -> Dag[P, R]:
         if not inspect.isfunction(fn):
             message = f"`@dag` takes a function, but is given {fn!r}"
             raise refused(Code.bad_function, message, calling_place(), "put it above a `def`")
-        return Dag(fn, name or "")
+        settings = dag_settings(name or fn.__name__, calling_place(), timeout=timeout, max_memory=max_memory)
+        return Dag(fn, name or "", settings)
 
     return cast("DagDecorator", made) if fn is None else made(fn)
 
@@ -143,6 +161,7 @@ def _trace(dag: Dag[..., object]) -> Traced:
     build.link_afters()
     faults = (
         *shape_faults,
+        *dag._settings.faults,
         *_param_faults(function, params),
         *build.faults,
         *raised,
@@ -155,6 +174,8 @@ def _trace(dag: Dag[..., object]) -> Traced:
         params=params,
         steps=in_topological_order(build.steps),
         result=returned,
+        timeout_s=dag._settings.timeout_s,
+        max_memory_bytes=dag._settings.max_memory_bytes,
     )
     functions = MappingProxyType(build.functions)
     return Traced(params, tuple(build.steps), faults, functions, None if faults else graph, error)

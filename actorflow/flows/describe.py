@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any, assert_never, cast
 
 from actorflow.actors.codec.typed import is_model
-from actorflow.flows.graph import Const, DictOf, Graph, Input, ListOf, Output, Param, RetryPolicy, Step
+from actorflow.flows.graph import Const, DictOf, Graph, Input, ListOf, MemoryGrowth, Output, Param, RetryPolicy, Step
 from actorflow.flows.hints import annotation_name, is_class
 from actorflow.flows.plan import Plan, PlannedStep
 
@@ -57,14 +57,19 @@ def step_to_json(step: Step) -> dict[str, object]:
         "executor": step.executor,
         "retry": _retry_to_json(step.retry),
         "timeout_s": step.timeout_s,
+        "deadline_s": step.deadline_s,
+        "queue_timeout_s": step.queue_timeout_s,
         "memory_bytes": step.memory_bytes,
+        "memory_growth": _growth_to_json(step.memory_growth),
+        "cpus": step.cpus,
+        "affinity": step.affinity,
         "trigger_rule": step.trigger_rule.value,
         "max_in_flight": step.max_in_flight,
     }
 
 
 def plan_to_json(plan: Plan) -> dict[str, object]:
-    """dag, hash, params with their sources, steps with executor, depth and neighbours, notes."""
+    """dag, hash, params with their sources, steps with executor, depth, neighbours and need, limits, notes."""
     return {
         "dag": plan.graph.name,
         "module": plan.graph.module,
@@ -74,6 +79,12 @@ def plan_to_json(plan: Plan) -> dict[str, object]:
             name: {"value": plain_json(bound.value), "source": bound.source} for name, bound in plan.params.items()
         },
         "steps": [_planned_to_json(planned) for planned in plan.steps],
+        "limits": {
+            "timeout_s": plan.caps.timeout_s,
+            "max_memory_bytes": plan.caps.max_memory_bytes,
+            "default_memory_bytes": plan.caps.default_memory_bytes,
+            "max_cpus": plan.caps.max_cpus,
+        },
         "notes": list(plan.notes),
     }
 
@@ -118,7 +129,12 @@ def _planned_to_json(planned: PlannedStep) -> dict[str, object]:
         "upstream": list(planned.upstream),
         "downstream": list(planned.downstream),
         "elementwise": planned.elementwise,
+        "need": {"memory_bytes": planned.need.memory_bytes, "cpus": planned.need.cpus},
     }
+
+
+def _growth_to_json(growth: MemoryGrowth | None) -> dict[str, object] | None:
+    return None if growth is None else {"factor": growth.factor, "max_bytes": growth.max_bytes}
 
 
 def _retry_to_json(retry: RetryPolicy) -> dict[str, object]:
@@ -129,6 +145,7 @@ def _retry_to_json(retry: RetryPolicy) -> dict[str, object]:
         "cap_s": retry.backoff.cap_s,
         "jitter": retry.backoff.jitter,
         "retry_on": None if retry.retry_on is None else list(retry.retry_on),
+        "memory_restarts": retry.memory_restarts,
     }
 
 

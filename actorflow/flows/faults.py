@@ -49,6 +49,9 @@ class Code(StrEnum):
     wrong_executor = "AF043"
     not_importable = "AF044"
     max_in_flight_unmapped = "AF045"
+    above_memory_limit = "AF046"
+    above_cpu_limit = "AF047"
+    affinity_not_enforced = "AF048"
 
 
 @dataclass(frozen=True, slots=True)

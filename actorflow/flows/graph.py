@@ -86,11 +86,24 @@ class RetryPolicy:
 
     attempts: >= 1, all executions counted. backoff: the wait before attempt n + 1 is `backoff.delay_s(n, rng)`.
     retry_on: "module:qualname" of exception classes, matched against the error's class and its bases; None means any.
+    memory_restarts: after attempts that ran out of memory; None means 1 where the quota grows, else 0.
     """
 
     attempts: int = 1
     backoff: Backoff = field(default_factory=lambda: Backoff(immediate_first=False))
     retry_on: tuple[str, ...] | None = None
+    memory_restarts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryGrowth:
+    """How a quota grows with each attempt that ran out of memory.
+
+    factor: what it is multiplied with each time; None adds the first quota once more. max_bytes: where growth ends.
+    """
+
+    factor: float | None = None
+    max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +112,11 @@ class Step:
 
     name: unique in the graph. task: "module:qualname" of the task, importable in a worker. inputs: by parameter name.
     mapped: the parameter that takes one element of its input for each map index; None for a plain step.
-    after: steps that must be terminal first and pass nothing. timeout_s: of one attempt. memory_bytes: quota on the
-    process tree of one attempt. why_not_importable: the reason no other process can import the task, "" if it can.
+    after: steps that must be terminal first and pass nothing. timeout_s: of one attempt. deadline_s: of all attempts
+    of an instance, from when it could first have started. queue_timeout_s: from when it may start until it does.
+    memory_bytes: quota on the process tree of the first attempt. cpus: what it counts for against those there are.
+    affinity: it is held to CPUs of its own. why_not_importable: the reason no other process can import the task, ""
+    if it can.
     """
 
     name: str
@@ -113,7 +129,12 @@ class Step:
     executor: str | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout_s: float | None = None
+    deadline_s: float | None = None
+    queue_timeout_s: float | None = None
     memory_bytes: int | None = None
+    memory_growth: MemoryGrowth | None = None
+    cpus: float | None = None
+    affinity: bool = False
     trigger_rule: TriggerRule = TriggerRule.all_success
     max_in_flight: int | None = None
     why_not_importable: str = ""
@@ -136,7 +157,10 @@ class ParamSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """A pipeline as data: steps in topological order, each after all its upstreams; `result` is what a run returns."""
+    """A pipeline as data: steps in topological order, each after all its upstreams; `result` is what a run returns.
+
+    timeout_s, max_memory_bytes: of a run as a whole, unless it is told otherwise; None without limit.
+    """
 
     name: str
     module: str
@@ -144,6 +168,8 @@ class Graph:
     params: tuple[ParamSpec, ...]
     steps: tuple[Step, ...]
     result: Input
+    timeout_s: float | None = None
+    max_memory_bytes: int | None = None
 
     def step(self, name: str) -> Step:
         """The step of that name; KeyError if there is none."""

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from actorflow.flows.checks import in_topological_order, structure_faults
 from actorflow.flows.faults import Code, Fault, FlowFaults, did_you_mean, in_order
 from actorflow.flows.graph import Graph, Output, Step, TaskKind, outputs_in
+from actorflow.flows.limits import (
+    NO_CAPS,
+    NO_LIMITS,
+    NO_NEED,
+    Caps,
+    Need,
+    RunLimits,
+    available_cpu_ids,
+    caps_of,
+    limit_faults,
+    need_of,
+)
 from actorflow.flows.params import BoundParam as BoundParam
 from actorflow.flows.params import bind_params
+from actorflow.flows.sizes import format_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorTraits:
     """What an executor can do.
 
-    stop: a running attempt can be ended, so timeouts hold. quota: memory of an attempt is limited.
-    kinds: the bodies it can call. imports: attempts run in another process, which has to import the task.
+    stop: a running attempt can be ended, so timeouts hold. quota: memory of an attempt is limited. pins: an attempt can
+    be held to CPUs of its own. kinds: the bodies it can call. imports: attempts run in another process, which has to
+    import the task.
     """
 
     stop: bool
     quota: bool
     kinds: frozenset[TaskKind]
     imports: bool = False
+    pins: bool = False
 
 
 _BOTH = frozenset(TaskKind)
@@ -32,7 +47,7 @@ KNOWN_EXECUTORS: Mapping[str, ExecutorTraits] = {
     INLINE: ExecutorTraits(stop=False, quota=False, kinds=_BOTH),
     "async": ExecutorTraits(stop=True, quota=False, kinds=frozenset({TaskKind.coroutine})),
     "thread": ExecutorTraits(stop=False, quota=False, kinds=frozenset({TaskKind.sync})),
-    "process": ExecutorTraits(stop=True, quota=True, kinds=_BOTH, imports=True),
+    "process": ExecutorTraits(stop=True, quota=True, kinds=_BOTH, imports=True, pins=True),
 }
 _DEFAULTS = {TaskKind.sync: "process", TaskKind.coroutine: "async"}
 
@@ -42,7 +57,8 @@ class PlannedStep:
     """A step with its place in the plan.
 
     depth: the longest path from a source, which has 0. elementwise: the mapped upstream step whose index i feeds index
-    i of this mapped step, where what is mapped over is exactly its output; else None.
+    i of this mapped step, where what is mapped over is exactly its output; else None. need: what a first attempt counts
+    for against the limits of the run.
     """
 
     step: Step
@@ -52,6 +68,7 @@ class PlannedStep:
     downstream: tuple[str, ...]
     elementwise: str | None
     kept: bool = False
+    need: Need = NO_NEED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +76,14 @@ class Plan:
     """What a run is started with.
 
     params: a value for every parameter. steps: in topological order. notes: sentences for the header of the run.
+    caps: the limits of the run as a whole.
     """
 
     graph: Graph
     params: Mapping[str, BoundParam]
     steps: tuple[PlannedStep, ...]
     notes: tuple[str, ...]
+    caps: Caps = NO_CAPS
 
 
 def make_plan(
@@ -73,22 +92,23 @@ def make_plan(
     *,
     executor: str | None = None,
     executors: Mapping[str, ExecutorTraits] = KNOWN_EXECUTORS,
+    limits: RunLimits = NO_LIMITS,
+    cpu_ids: Sequence[int] | None = None,
 ) -> Plan:
     """The plan of a run; raises FlowFaults with everything that is wrong.
 
     executor: where steps run that name none. It gives way to "process" for a step with a quota, and to the default of
     its kind for a step whose body it cannot call; "inline" overrides every choice, and a note says what it leaves out.
+    cpu_ids: the CPUs that attempts may use; None: those that this process may.
     """
     bound, faults = bind_params(graph.params, params, graph.location)
     faults += graph_faults(graph.steps, executor=executor, executors=executors)
+    caps = caps_of(graph, limits, available_cpu_ids() if cpu_ids is None else cpu_ids)
+    faults += _cap_faults(graph.steps, executor, executors, caps)
     if faults:
         raise FlowFaults(faults)
-    return Plan(
-        graph=graph,
-        params=bound,
-        steps=_planned(graph, executor, executors),
-        notes=_notes(graph.steps, executor),
-    )
+    steps = _planned(graph, executor, executors, caps)
+    return Plan(graph=graph, params=bound, steps=steps, notes=_notes(steps, executor, caps), caps=caps)
 
 
 def graph_faults(
@@ -154,10 +174,12 @@ def _step_faults(step: Step, executor: str | None, executors: Mapping[str, Execu
         written = "an `async def`" if step.kind is TaskKind.coroutine else "a `def`"
         message = f"step `{step.name}` is {written}, which the executor `{name}` cannot call"
         faults.append(Fault(Code.wrong_executor, message, step.location, _others(step.kind, executors)))
-    if step.timeout_s is not None and not traits.stop:
-        message = f"step `{step.name}` has a timeout, but on the executor `{name}` nothing that runs can be stopped"
-        help = 'give the task executor="process", or leave the timeout out'
-        faults.append(Fault(Code.timeout_not_enforced, message, step.location, help))
+    for limit, asked_s in (("timeout", step.timeout_s), ("deadline", step.deadline_s)):
+        if asked_s is not None and not traits.stop:
+            message = f"step `{step.name}` has a {limit}, but on the executor `{name}` nothing that runs can be stopped"
+            help = f'give the task executor="process", or leave the {limit} out'
+            faults.append(Fault(Code.timeout_not_enforced, message, step.location, help))
+    faults += _affinity_faults(step, name, traits)
     if step.memory_bytes is not None and not traits.quota:
         message = f"step `{step.name}` has a memory quota, but the executor `{name}` cannot limit memory"
         help = 'give the task executor="process" or none, or leave the quota out'
@@ -170,11 +192,33 @@ def _step_faults(step: Step, executor: str | None, executors: Mapping[str, Execu
     return faults
 
 
+def _affinity_faults(step: Step, name: str, traits: ExecutorTraits) -> list[Fault]:
+    if not step.affinity:
+        return []
+    if not traits.pins:
+        message = f"step `{step.name}` wants CPUs of its own, but the executor `{name}` cannot hold a task to them"
+        help = 'give the task executor="process", or leave the affinity out'
+        return [Fault(Code.affinity_not_enforced, message, step.location, help)]
+    if step.cpus is None or not step.cpus.is_integer():
+        message = f"step `{step.name}` wants CPUs of its own, but does not say how many whole ones"
+        return [Fault(Code.affinity_not_enforced, message, step.location, "give the task cpus=1, or more")]
+    return []
+
+
+def _cap_faults(
+    steps: Sequence[Step], executor: str | None, executors: Mapping[str, ExecutorTraits], caps: Caps
+) -> list[Fault]:
+    default = executor if executor in executors else None
+    return [fault for step in steps for fault in limit_faults(step, executor_of(step, default, executors), caps)]
+
+
 def _others(kind: TaskKind, executors: Mapping[str, ExecutorTraits]) -> str:
     return f"executors that can: {', '.join(name for name, traits in executors.items() if kind in traits.kinds)}"
 
 
-def _planned(graph: Graph, executor: str | None, executors: Mapping[str, ExecutorTraits]) -> tuple[PlannedStep, ...]:
+def _planned(
+    graph: Graph, executor: str | None, executors: Mapping[str, ExecutorTraits], caps: Caps
+) -> tuple[PlannedStep, ...]:
     steps = in_topological_order(graph.steps)
     kept = frozenset(outputs_in(graph.result))
     upstream = {step.name: step.upstream() for step in steps}
@@ -194,6 +238,7 @@ def _planned(graph: Graph, executor: str | None, executors: Mapping[str, Executo
             downstream=tuple(downstream[step.name]),
             elementwise=_elementwise(step, mapped),
             kept=step.name in kept,
+            need=need_of(step, executor_of(step, executor, executors), caps),
         )
         for step in steps
     )
@@ -206,9 +251,23 @@ def _elementwise(step: Step, mapped: set[str]) -> str | None:
     return over.step if isinstance(over, Output) and over.step in mapped else None
 
 
-def _notes(steps: Sequence[Step], executor: str | None) -> tuple[str, ...]:
-    if executor != INLINE:
+def _notes(steps: Sequence[PlannedStep], executor: str | None, caps: Caps) -> tuple[str, ...]:
+    if executor == INLINE:
+        left_out = _not_enforced(steps)
+        return (f"inline does not enforce: {', '.join(left_out)}",) if left_out else ()
+    undeclared = [planned.step.name for planned in steps if planned.need.memory_bytes and not planned.step.memory_bytes]
+    if not undeclared or caps.max_memory_bytes is None:
         return ()
-    limits = [f"memory of {step.name}" for step in steps if step.memory_bytes is not None]
-    limits += [f"timeout of {step.name}" for step in steps if step.timeout_s is not None]
-    return (f"inline does not enforce: {', '.join(limits)}",) if limits else ()
+    counted = f"counted as {format_size(caps.default_memory_bytes)} of {format_size(caps.max_memory_bytes)}"
+    return (f"no memory declared, {counted}: {', '.join(undeclared)}",)
+
+
+def _not_enforced(steps: Sequence[PlannedStep]) -> list[str]:
+    """What steps ask for that one attempt at a time in this thread cannot give."""
+    asked: tuple[tuple[str, Callable[[Step], bool]], ...] = (
+        ("memory", lambda step: step.memory_bytes is not None),
+        ("timeout", lambda step: step.timeout_s is not None),
+        ("deadline", lambda step: step.deadline_s is not None),
+        ("affinity", lambda step: step.affinity),
+    )
+    return [f"{what} of {planned.step.name}" for what, is_asked in asked for planned in steps if is_asked(planned.step)]

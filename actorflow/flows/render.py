@@ -22,6 +22,8 @@ from actorflow.flows.graph import (
     outputs_in,
 )
 from actorflow.flows.hints import annotation_name
+from actorflow.flows.limits import Caps
+from actorflow.flows.memory import quota_text
 from actorflow.flows.plan import Plan
 from actorflow.flows.sizes import format_size
 
@@ -49,8 +51,18 @@ def plan_text(plan: Plan) -> str:
         )
         for planned in plan.steps
     ]
-    notes = [f"note: {note}" for note in plan.notes]
+    notes = [*_caps(plan.caps), *(f"note: {note}" for note in plan.notes)]
     return _lines([plan.graph.name, *_table(params), "", *_table(rows), *([""] if notes else []), *notes])
+
+
+def _caps(caps: Caps) -> list[str]:
+    """`at most: 1h, 4GiB of declared memory at once`; nothing where the run has no limits."""
+    found = [format_duration(caps.timeout_s)] if caps.timeout_s is not None else []
+    if caps.max_memory_bytes is not None:
+        found.append(f"{format_size(caps.max_memory_bytes)} of declared memory at once")
+    if caps.max_cpus is not None:
+        found.append(f"{caps.max_cpus:g} CPUs at once")
+    return [f"at most: {', '.join(found)}"] if found else []
 
 
 def graph_mermaid(graph: Graph) -> str:
@@ -140,8 +152,14 @@ def _limits(step: Step) -> list[str]:
         limits.append(f"{step.retry.attempts} attempts")
     if step.timeout_s is not None:
         limits.append(f"timeout {format_duration(step.timeout_s)}")
+    if step.deadline_s is not None:
+        limits.append(f"deadline {format_duration(step.deadline_s)}")
+    if step.queue_timeout_s is not None:
+        limits.append(f"queue timeout {format_duration(step.queue_timeout_s)}")
     if step.memory_bytes is not None:
-        limits.append(f"memory {format_size(step.memory_bytes)}")
+        limits.append(f"memory {quota_text(step)}")
+    if step.cpus is not None:
+        limits.append(f"{step.cpus:g} {'CPU' if step.cpus == 1 else 'CPUs'}{' of its own' if step.affinity else ''}")
     if step.max_in_flight is not None:
         limits.append(f"at most {step.max_in_flight} at once")
     if step.trigger_rule is not TriggerRule.all_success:

@@ -21,7 +21,9 @@ class Retry:
 
     backoff: how the wait grows from `base` to at most `cap`. jitter: 0 to 1, the share of the wait that is random.
     retry_on: exception classes (or their "module:qualname") after which another attempt is worth it, subclasses
-    included; None means any. A wrong value is told when the task's pipeline is loaded, with its place in the file.
+    included; None means any. memory: how often it is started again after it ran out of memory, which spends none of
+    `attempts`; None means once where its quota grows. A wrong value is told when the task's pipeline is loaded, with
+    its place in the file.
     """
 
     attempts: int = 3
@@ -30,6 +32,7 @@ class Retry:
     cap: Duration = "10s"
     jitter: float = 0.25
     retry_on: Sequence[type[BaseException] | str] | None = None
+    memory: int | None = None
 
     def policy(self) -> RetryPolicy:
         """The same as plain data; raises ValueError that names the field at fault."""
@@ -42,15 +45,22 @@ class Retry:
             raise ValueError(f"base must be more than 0 and at most cap, not {self.base!r} with cap={self.cap!r}")
         if not _is_share(self.jitter):
             raise ValueError(f"jitter is a share from 0 to 1, not {self.jitter!r}")
+        if self.memory is not None and not _is_count(self.memory, least=0):
+            raise ValueError(f"memory must be a whole number of 0 or more, not {self.memory!r}")
         backoff = Backoff(
             base_s=base_s, cap_s=cap_s, jitter=float(self.jitter), shape=self.backoff, immediate_first=False
         )
-        return RetryPolicy(attempts=self.attempts, backoff=backoff, retry_on=_class_names(self.retry_on))
+        return RetryPolicy(
+            attempts=self.attempts,
+            backoff=backoff,
+            retry_on=_class_names(self.retry_on),
+            memory_restarts=self.memory,
+        )
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object, *, least: int = 1) -> bool:
     """A caller may have no type checker, and True is an int."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _is_share(value: object) -> bool:

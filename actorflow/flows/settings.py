@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,10 +10,11 @@ from typing import TypedDict, cast
 
 from actorflow.flows.durations import Duration, seconds
 from actorflow.flows.faults import Code, Fault, did_you_mean
-from actorflow.flows.graph import Location, RetryPolicy, TriggerRule
+from actorflow.flows.graph import Location, MemoryGrowth, RetryPolicy, TriggerRule
+from actorflow.flows.memory import Memory, read_quota
 from actorflow.flows.misread import Misread
 from actorflow.flows.retry import Retry
-from actorflow.flows.sizes import Size, size_bytes
+from actorflow.flows.sizes import Size
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
@@ -22,7 +24,11 @@ class Options(TypedDict, total=False):
 
     retry: Retry | RetryPolicy | None
     timeout: Duration | None
-    memory: Size | None
+    deadline: Duration | None
+    queue_timeout: Duration | None
+    memory: Size | Memory | None
+    cpus: float | None
+    affinity: bool | None
     executor: str | None
     trigger_rule: TriggerRule | str | None
     max_in_flight: int | None
@@ -39,7 +45,12 @@ class Settings:
 
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout_s: float | None = None
+    deadline_s: float | None = None
+    queue_timeout_s: float | None = None
     memory_bytes: int | None = None
+    memory_growth: MemoryGrowth | None = None
+    cpus: float | None = None
+    affinity: bool = False
     executor: str | None = None
     trigger_rule: TriggerRule = TriggerRule.all_success
     max_in_flight: int | None = None
@@ -75,18 +86,41 @@ def _retry(value: object) -> dict[str, object]:
     raise ValueError(f"write Retry(attempts=3, ...), not {value!r}")
 
 
-def _timeout(value: object) -> dict[str, object]:
-    timeout_s = seconds(cast("Duration", value))
-    if timeout_s == 0:
+def limit_s(value: object) -> float:
+    """The seconds of a limit; raises ValueError for none at all."""
+    found_s = seconds(cast("Duration", value))
+    if found_s == 0:
         raise ValueError("it must be more than 0; leave it out for no limit")
-    return {"timeout_s": timeout_s}
+    return found_s
+
+
+def _timeout(value: object) -> dict[str, object]:
+    return {"timeout_s": limit_s(value)}
+
+
+def _deadline(value: object) -> dict[str, object]:
+    return {"deadline_s": limit_s(value)}
+
+
+def _queue_timeout(value: object) -> dict[str, object]:
+    return {"queue_timeout_s": limit_s(value)}
 
 
 def _memory(value: object) -> dict[str, object]:
-    memory_bytes = size_bytes(cast("Size", value))
-    if memory_bytes == 0:
-        raise ValueError("it must be more than 0; leave it out for no limit")
-    return {"memory_bytes": memory_bytes}
+    memory_bytes, growth = read_quota(cast("Size | Memory", value))
+    return {"memory_bytes": memory_bytes, "memory_growth": growth}
+
+
+def _cpus(value: object) -> dict[str, object]:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"it is a number of CPUs above 0, such as 2 or 0.5, not {value!r}")
+    return {"cpus": float(value)}
+
+
+def _affinity(value: object) -> dict[str, object]:
+    if not isinstance(value, bool):
+        raise ValueError(f"it is True or False, not {value!r}")  # noqa: TRY004 - one error for every wrong option
+    return {"affinity": value}
 
 
 def _executor(value: object) -> dict[str, object]:
@@ -129,7 +163,11 @@ def _helps(option: str, value: object) -> str:
 _READERS = {
     "retry": _retry,
     "timeout": _timeout,
+    "deadline": _deadline,
+    "queue_timeout": _queue_timeout,
     "memory": _memory,
+    "cpus": _cpus,
+    "affinity": _affinity,
     "executor": _executor,
     "trigger_rule": _trigger_rule,
     "max_in_flight": _max_in_flight,

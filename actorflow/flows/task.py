@@ -13,6 +13,7 @@ from actorflow.flows.durations import Duration
 from actorflow.flows.faults import Code, Fault, refused
 from actorflow.flows.function import TaskFunction
 from actorflow.flows.graph import RetryPolicy, TaskKind, TriggerRule
+from actorflow.flows.memory import Memory
 from actorflow.flows.places import calling_place
 from actorflow.flows.retry import Retry
 from actorflow.flows.settings import Options, Settings, changed
@@ -96,7 +97,11 @@ class Task(Generic[P, R_co]):
         max_in_flight: int | None = None,
         retry: Retry | RetryPolicy | None = None,
         timeout: Duration | None = None,
-        memory: Size | None = None,
+        deadline: Duration | None = None,
+        queue_timeout: Duration | None = None,
+        memory: Size | Memory | None = None,
+        cpus: float | None = None,
+        affinity: bool | None = None,
         executor: str | None = None,
         name: str | None = None,
         trigger_rule: TriggerRule | str | None = None,
@@ -104,14 +109,18 @@ class Task(Generic[P, R_co]):
         """The same task with these options over its own.
 
         after: outputs, or names of steps, that must be there first and pass nothing. max_in_flight: how many items of
-        a map run at once. timeout: of one attempt. memory: quota of one attempt. name: of the step, unique in its dag.
+        a map run at once. name: of the step, unique in its dag. The others as in `@task(...)`.
         """
         options = Options(
             after=after,
             max_in_flight=max_in_flight,
             retry=retry,
             timeout=timeout,
+            deadline=deadline,
+            queue_timeout=queue_timeout,
             memory=memory,
+            cpus=cpus,
+            affinity=affinity,
             executor=executor,
             name=name,
             trigger_rule=trigger_rule,
@@ -144,7 +153,11 @@ def task(
     *,
     retry: Retry | RetryPolicy | None = None,
     timeout: Duration | None = None,
-    memory: Size | None = None,
+    deadline: Duration | None = None,
+    queue_timeout: Duration | None = None,
+    memory: Size | Memory | None = None,
+    cpus: float | None = None,
+    affinity: bool | None = None,
     executor: str | None = None,
     trigger_rule: TriggerRule | str | None = None,
     max_in_flight: int | None = None,
@@ -156,7 +169,11 @@ def task(
     *,
     retry: Retry | RetryPolicy | None = None,
     timeout: Duration | None = None,
-    memory: Size | None = None,
+    deadline: Duration | None = None,
+    queue_timeout: Duration | None = None,
+    memory: Size | Memory | None = None,
+    cpus: float | None = None,
+    affinity: bool | None = None,
     executor: str | None = None,
     trigger_rule: TriggerRule | str | None = None,
     max_in_flight: int | None = None,
@@ -164,15 +181,22 @@ def task(
 ) -> Task[P, R] | TaskDecorator:
     """Make a function a task, as `@task` or `@task(...)` with options.
 
-    retry: when a failed attempt is followed by another. timeout: of one attempt. memory: quota of one attempt, which
-    then runs in a worker process. executor: where it runs; by default `def` in a worker process, `async def` on the
-    loop. trigger_rule: when it runs, by how its upstreams ended. max_in_flight: how many items of a map run at once.
-    name: of its steps, by default the function's. Wrong options are told when the pipeline is loaded.
+    retry: when a failed attempt is followed by another. timeout: of one attempt. deadline: of all attempts and the
+    waits between them, from when the first could start. queue_timeout: how long it may wait for its turn. memory:
+    quota of one attempt, which then runs in a worker process; `"1GiB * attempt"` grows. cpus: how many it counts for
+    against those there are. affinity: hold it to that many CPUs of its own. executor: where it runs; by default `def`
+    in a worker process, `async def` on the loop. trigger_rule: when it runs, by how its upstreams ended.
+    max_in_flight: how many items of a map run at once. name: of its steps, by default the function's. Wrong options
+    are told when the pipeline is loaded.
     """
     options = Options(
         retry=retry,
         timeout=timeout,
+        deadline=deadline,
+        queue_timeout=queue_timeout,
         memory=memory,
+        cpus=cpus,
+        affinity=affinity,
         executor=executor,
         trigger_rule=trigger_rule,
         max_in_flight=max_in_flight,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actorflow.flows.faults import FlowFaults
+from actorflow.flows.limits import RunLimits
 from actorflow.flows.load import imports_restored, load_dag
 from actorflow.flows.params import parse_params
 from actorflow.flows.plan import make_plan
@@ -47,9 +48,12 @@ def output_of(page: ErrorPage, folder: Path) -> FlowFaults:
     target, *flags = shlex.split(page.command)
     given: dict[str, str] = {}
     executor: str | None = None
+    limits = RunLimits()
     for flag, value in zip(flags[::2], flags[1::2], strict=True):
         if flag == "--executor":
             executor = value
+        elif flag == "--max-cpus":
+            limits = RunLimits(max_cpus=float(value))
         else:
             name, _, text = value.partition("=")
             given[name] = text
@@ -57,7 +61,7 @@ def output_of(page: ErrorPage, folder: Path) -> FlowFaults:
         try:
             graph = load_dag(target).graph
             params = parse_params(graph.params, given, source="-p", location=graph.location)
-            make_plan(graph, params, executor=executor)
+            make_plan(graph, params, executor=executor, limits=limits)
         except FlowFaults as faults:
             return faults
     raise AssertionError(f"the example of {page.code} has no fault")

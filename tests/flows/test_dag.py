@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from actorflow.flows.dag import Dag, dag
+from actorflow.flows.describe import graph_hash
 from actorflow.flows.faults import Code, Fault, FlowFaults
 from actorflow.flows.graph import Const, DictOf, Input, ListOf, Location, Output, Param, Step
 from actorflow.flows.task import task
@@ -610,3 +611,26 @@ def test_building_a_dag_while_another_is_built_keeps_them_apart() -> None:
         return size(root)
 
     assert len(outer.graph.steps) == 1
+
+
+def test_the_limits_of_a_dag_stand_in_its_graph_and_change_nothing_of_its_structure() -> None:
+    def empty() -> None:
+        return None
+
+    limited, free = dag(timeout="2h", max_memory="4GiB")(empty), dag(empty)
+
+    assert (limited.graph.timeout_s, limited.graph.max_memory_bytes) == (7200.0, 4 * 1024**3)
+    assert (free.graph.timeout_s, free.graph.max_memory_bytes) == (None, None)
+    assert graph_hash(limited.graph) == graph_hash(free.graph)
+
+
+def test_wrong_limits_of_a_dag_are_all_told() -> None:
+    @dag(timeout="soon", max_memory="1GiB * attempt")
+    def wrong() -> None:
+        return None
+
+    with pytest.raises(FlowFaults) as caught:
+        _ = wrong.graph
+
+    assert [fault.code for fault in caught.value.faults] == [Code.bad_option] * 2
+    assert "`max_memory` of dag `wrong` is wrong: a limit does not grow" in str(caught.value)

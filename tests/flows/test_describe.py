@@ -91,7 +91,7 @@ def with_step(graph: Graph, position: int, **fields: Any) -> Graph:
 SAME: dict[str, Graph] = {
     "moved in the file": replace(with_step(BASE, 0, location=Location("flow.py", 99)), location=Location("x.py", 2)),
     "another executor": with_step(BASE, 0, executor="thread"),
-    "other limits": with_step(BASE, 0, timeout_s=3.0, memory_bytes=5, max_in_flight=2),
+    "other limits": with_step(BASE, 0, timeout_s=3.0, memory_bytes=5, max_in_flight=2, deadline_s=9.0, cpus=2.0),
     "more retries": with_step(BASE, 0, retry=RetryPolicy(attempts=9)),
     "another default": replace(BASE, params=(replace(BASE.params[0], default=2),)),
     "steps in another order": replace(BASE, steps=tuple(reversed(BASE.steps))),

@@ -65,6 +65,10 @@ REFUSED: list[tuple[dict[str, Any], str | None, Code]] = [
     ({"executor": "thread", "timeout_s": 1.0}, None, Code.timeout_not_enforced),
     ({"timeout_s": 1.0}, "thread", Code.timeout_not_enforced),
     ({"executor": "inline", "timeout_s": 1.0}, None, Code.timeout_not_enforced),
+    ({"executor": "thread", "deadline_s": 1.0}, None, Code.timeout_not_enforced),
+    ({"executor": "thread", "cpus": 1.0, "affinity": True}, None, Code.affinity_not_enforced),
+    ({"executor": "process", "cpus": 0.5, "affinity": True}, None, Code.affinity_not_enforced),
+    ({"executor": "process", "affinity": True}, None, Code.affinity_not_enforced),
     ({"executor": "thread", "memory_bytes": 1}, None, Code.quota_not_enforced),
     ({"executor": "async", "memory_bytes": 1, "kind": CORO}, None, Code.quota_not_enforced),
     ({"executor": "async"}, None, Code.wrong_executor),
@@ -84,6 +88,10 @@ def test_what_could_not_be_honoured_is_refused(fields: dict[str, Any], default: 
 
 ACCEPTED: list[tuple[dict[str, Any], str | None]] = [
     ({"timeout_s": 1.0}, None),
+    ({"deadline_s": 1.0}, None),
+    ({"executor": "thread", "queue_timeout_s": 1.0}, None),
+    ({"executor": "thread", "cpus": 0.5}, None),
+    ({"executor": "process", "cpus": 1.0, "affinity": True}, None),
     ({"timeout_s": 1.0, "kind": CORO}, None),
     ({"timeout_s": 1.0, "kind": CORO}, "thread"),
     ({"memory_bytes": 1, "timeout_s": 1.0}, "thread"),

@@ -26,7 +26,7 @@ def size(path: Path, unit: int) -> int:
     return unit
 
 
-@task(trigger_rule="all_done")
+@task(trigger_rule="all_done", deadline="1h", cpus=2)
 def total(sizes: list[int], title: str) -> int:
     return sum(sizes)
 
@@ -50,8 +50,8 @@ def test_a_graph_as_text_has_a_line_for_each_step() -> None:
 
           files    async def  root = root                                       on process, timeout 30s
           size[*]  def        path = each of files, unit = 1024                 memory 256MiB, at most 2 at once
-          total    def        sizes = all of size, title = title                when all_done
-          total-2  def        sizes = [total, 2], title = 'a "b"', after total  when all_done
+          total    def        sizes = all of size, title = title                deadline 1h, 2 CPUs, when all_done
+          total-2  def        sizes = [total, 2], title = 'a "b"', after total  deadline 1h, 2 CPUs, when all_done
 
           returns {'all': total, 'some': total-2}
         """
@@ -59,7 +59,7 @@ def test_a_graph_as_text_has_a_line_for_each_step() -> None:
 
 
 def test_a_plan_as_text_has_parameters_with_sources_executors_and_notes() -> None:
-    plan = make_plan(sizes.graph, {"title": BoundParam("x", "-p")}, executor="inline")
+    plan = make_plan(sizes.graph, {"title": BoundParam("x", "-p")}, executor="inline", cpu_ids=range(4))
 
     assert plan_text(plan) == lines(
         """
@@ -69,10 +69,11 @@ def test_a_plan_as_text_has_parameters_with_sources_executors_and_notes() -> Non
 
           files    inline  at once      timeout 30s
           size[*]  inline  after files  memory 256MiB, at most 2 at once
-          total    inline  after size   when all_done
-          total-2  inline  after total  when all_done
+          total    inline  after size   deadline 1h, 2 CPUs, when all_done
+          total-2  inline  after total  deadline 1h, 2 CPUs, when all_done
 
-        note: inline does not enforce: memory of size, timeout of files
+        at most: 4 CPUs at once
+        note: inline does not enforce: memory of size, timeout of files, deadline of total, deadline of total-2
         """
     )
 

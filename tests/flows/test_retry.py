@@ -38,6 +38,12 @@ def test_exception_classes_become_names_that_a_worker_understands() -> None:
     assert policy.retry_on == ("builtins:OSError", f"{__name__}:Flaky", "httpx:HTTPError")
 
 
+def test_restarts_after_running_out_of_memory_have_a_number_of_their_own() -> None:
+    assert Retry().policy().memory_restarts is None
+    assert Retry(memory=0).policy().memory_restarts == 0
+    assert Retry(memory=2).policy().memory_restarts == 2
+
+
 def test_no_classes_at_all_is_not_the_same_as_any() -> None:
     assert Retry(retry_on=[]).policy().retry_on == ()
 
@@ -54,6 +60,8 @@ def test_the_durations_of_a_retry_are_written_as_everywhere() -> None:
         ({"attempts": 0}, "attempts must be a whole number of 1 or more, not 0"),
         ({"attempts": 2.5}, "attempts must be a whole number"),
         ({"attempts": True}, "attempts must be a whole number"),
+        ({"memory": -1}, "memory must be a whole number of 0 or more, not -1"),
+        ({"memory": True}, "memory must be a whole number"),
         ({"backoff": "quadratic"}, "backoff is one of exponential, linear, fixed"),
         ({"base": "soon"}, "base: 'soon' is no duration"),
         ({"cap": -1}, "cap: a duration is"),

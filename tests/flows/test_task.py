@@ -10,7 +10,7 @@ import pytest
 
 from actorflow.flows.dag import dag
 from actorflow.flows.faults import Code, FlowFaults
-from actorflow.flows.graph import Graph, RetryPolicy, Step, TaskKind, TriggerRule
+from actorflow.flows.graph import Graph, MemoryGrowth, RetryPolicy, Step, TaskKind, TriggerRule
 from actorflow.flows.load import resolve_function
 from actorflow.flows.retry import Retry
 from actorflow.flows.task import Task, task
@@ -109,6 +109,17 @@ def test_options_of_a_call_go_over_those_of_the_task_and_leave_the_task_as_it_is
     assert (unchanged.name, unchanged.timeout_s) == ("careful", 30.0)
 
 
+def test_limits_reach_the_step_and_a_plain_quota_ends_its_growth() -> None:
+    growing = doubled.options(deadline="1h", queue_timeout="5m", cpus=2, affinity=True, memory="1MiB * attempt")
+
+    step = step_of(lambda: growing(1))
+    plain = step_of(lambda: growing.options(memory="2MiB", affinity=False)(1))
+
+    assert (step.deadline_s, step.queue_timeout_s, step.cpus, step.affinity) == (3600.0, 300.0, 2.0, True)
+    assert (step.memory_bytes, step.memory_growth) == (1_048_576, MemoryGrowth())
+    assert (plain.memory_bytes, plain.memory_growth, plain.affinity) == (2 * 1_048_576, None, False)
+
+
 def test_a_retry_policy_is_taken_as_it_is() -> None:
     policy = RetryPolicy(attempts=7)
 
@@ -119,6 +130,12 @@ WRONG_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "timeout without a unit": ({"timeout": "30"}, "has no unit"),
     "timeout of nothing": ({"timeout": 0}, "more than 0"),
     "memory with half a unit": ({"memory": "256M"}, '"256MiB" or "256MB"'),
+    "deadline of nothing": ({"deadline": 0}, "more than 0"),
+    "queue timeout in words": ({"queue_timeout": "a while"}, "is no duration"),
+    "no cpus": ({"cpus": 0}, "a number of CPUs above 0"),
+    "cpus in words": ({"cpus": "all"}, "a number of CPUs above 0"),
+    "affinity to a number": ({"affinity": 2}, "True or False, not 2"),
+    "memory that grows otherwise": ({"memory": "1GiB * tries"}, 'write "1GiB"'),
     "memory of nothing": ({"memory": 0}, "more than 0"),
     "retry as a number": ({"retry": 3}, r"Retry\(attempts=3"),
     "retry with a wrong field": ({"retry": Retry(attempts=0)}, "attempts"),

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from actorflow.flows.dag import BoundDag, Dag, dag
 from actorflow.flows.graph import TriggerRule
+from actorflow.flows.memory import Memory
 from actorflow.flows.retry import Retry
 from actorflow.flows.task import Task, task
 
@@ -33,7 +34,7 @@ async def list_modules(root: Path) -> list[Path]:
     return sorted(root.glob("*.py"))
 
 
-@task(memory="256MiB")
+@task(memory="256MiB * attempt", deadline="1h", queue_timeout=30, cpus=0.5, affinity=False)
 def census(path: Path) -> ModuleReport:
     return ModuleReport(path=path)
 
@@ -74,7 +75,7 @@ def identity_of(value: str) -> str:
 identity = task(identity_of)
 
 
-@dag(name="numbers")
+@dag(name="numbers", timeout="2h", max_memory="4GiB")
 def sums(factor: float, texts: list[str] | None = None) -> dict[str, float]:
     first = scaled(1, factor)
     assert_type(first, float)
@@ -82,9 +83,11 @@ def sums(factor: float, texts: list[str] | None = None) -> dict[str, float]:
     assert_type(many, list[float])
     again = scaled.map(range(3), factor=factor)
     ready = nothing()
-    late = total.options(after=[first, ready], name="late", retry=Retry(attempts=2))
+    late = total.options(after=[first, ready], name="late", retry=Retry(attempts=2, memory=1))
     assert_type(late(many), float)
-    wide = scaled.options(max_in_flight=2, timeout=1.5, memory="1GiB", executor="process").map([1], 2.0)
+    wide = scaled.options(
+        max_in_flight=2, timeout=1.5, memory=Memory("1GiB", growth=2.0, max="8GiB"), executor="process"
+    ).map([1], 2.0)
     both = total.options(trigger_rule=TriggerRule.one_success)([first, total(again)])
     return {"many": total(many), "wide": total(wide), "both": both}
 

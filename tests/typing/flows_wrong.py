@@ -50,6 +50,8 @@ def wrong_calls(root: Path) -> str:
 
 size.options(pool="big")  # type: ignore[call-arg]
 size.options(timeout=[1])  # type: ignore[arg-type]
+size.options(cpus="two")  # type: ignore[arg-type]
+size.options(deadline=[1])  # type: ignore[arg-type]
 wrong_calls.bind()  # type: ignore[call-arg]
 wrong_calls.bind(root=3)  # type: ignore[arg-type]
 wrong_calls.bind(Path(), top=3)  # type: ignore[call-arg]
