@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -19,6 +19,7 @@ from actorflow.executors.worker_pool import STOP_LIMIT_S, WorkerPool, Workshop
 from actorflow.flows.load import import_folder
 from actorflow.runs.error_record import error_record
 from actorflow.runs.executor import AttemptSpec, AttemptState, Capabilities, Cause, Outcome, RunSite
+from actorflow.runs.output_pipes import OutputPipes
 from actorflow.runs.task_context import context_of
 from actorflow.runs.time_limit import within_timeout
 from actorflow.runs.values import Value
@@ -61,13 +62,15 @@ class ProcessExecutor:
     @asynccontextmanager
     async def opened(self, site: RunSite) -> AsyncGenerator[None]:
         self._memory = MemoryWatch()
-        factory = partial(Workshop, launch_for(site), self.workers, self._memory, self.grace_s, self._opened)
-        spawning = cast("Awaitable[ActorRef[Workshop]]", site.spawn(factory, name=self.name, restart="transient"))
-        workshop = await spawning
-        try:
-            yield
-        finally:
-            await self._close(workshop)
+        with nullcontext() if site.output is None else closing(OutputPipes(site.output)) as pipes:
+            launch = launch_for(site, pipes)
+            factory = partial(Workshop, launch, self.workers, self._memory, self.grace_s, self._opened)
+            spawning = cast("Awaitable[ActorRef[Workshop]]", site.spawn(factory, name=self.name, restart="transient"))
+            workshop = await spawning
+            try:
+                yield
+            finally:
+                await self._close(workshop)
 
     async def execute(self, attempt: AttemptSpec) -> Outcome:
         assert self._pool is not None, "opened() comes first"
@@ -192,7 +195,7 @@ def failed(cause: Cause, exc: Exception) -> Outcome:
     return Outcome(state=AttemptState.failed, cause=cause, error=error)
 
 
-def launch_for(site: RunSite) -> Launch:
+def launch_for(site: RunSite, pipes: OutputPipes | None = None) -> Launch:
     """How the workers of a run are started: this interpreter, its flags, its import path, nothing of its state.
 
     The folder of the user's file comes last until actorflow is imported: a `json.py` beside that file is not for us.
@@ -202,7 +205,13 @@ def launch_for(site: RunSite) -> Launch:
     return Launch(
         argv=(sys.executable, *flags, "-c", _BOOT),
         arguments=(site.module, site.file),
-        env={**os.environ, "ACTORFLOW_PATH": "\n".join(sys.path), "ACTORFLOW_OWN": own},
+        env={
+            **os.environ,
+            "ACTORFLOW_PATH": "\n".join(sys.path),
+            "ACTORFLOW_OWN": own,
+            "ACTORFLOW_CAPTURED": "" if pipes is None else "1",
+        },
+        pipes=pipes,
     )
 
 

@@ -25,6 +25,7 @@ from actorflow.executors.peak_rss import PeakRss
 from actorflow.flows.load import import_folder, resolve_function
 from actorflow.runs.error_record import error_record
 from actorflow.runs.executor import Cause
+from actorflow.runs.output_logging import log_to_standard_error
 from actorflow.runs.task_context import in_task
 from actorflow.runs.values import Value
 from actorflow.runs.worker_protocol import (
@@ -47,6 +48,8 @@ def main() -> None:
         exit_when_socket_ends(descriptor)
     sys.argv[:] = [file]
     _flush_each_line()
+    if os.environ.pop("ACTORFLOW_CAPTURED", ""):
+        log_to_standard_error()
     os.set_inheritable(descriptor, False)  # what a task starts must not hold the connection open
     options = ConnectionOptions(max_frame_bytes=MAX_FRAME_BYTES)
     connection = BlockingConnection(socket.socket(fileno=descriptor), options, peer="the owner")
@@ -148,9 +151,10 @@ def _cpu_total_s() -> float:
 
 def _flush_each_line() -> None:
     """A worker may be killed at any time; what a task printed is out by then."""
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(line_buffering=True)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _flush() -> None:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from actorflow.hot_value import hot_value_by_name
 from actorflow.runs.values import Value
+
+if TYPE_CHECKING:  # whoever only knows of attempts needs nothing of that
+    from actorflow.runs.output_log import OutputLog
 
 
 class AttemptState(StrEnum):
@@ -125,6 +128,7 @@ class RunSite:
     module: canonical name of the user's module. file: its path, for workers on this machine. spawn: starts a
     supervised actor below the run's `workers` supervisor (the signature is `Context.spawn`'s).
     functions: the plain functions behind "module:qualname" task names, for executors in this process.
+    output: where what tasks print goes; None: to this process's standard error.
     around: "module:function" that a worker process calls once it is up; what it returns is called with the headers of
     each attempt and is entered around its body. None: nothing is.
     """
@@ -134,6 +138,7 @@ class RunSite:
     file: str
     spawn: Callable[..., object]
     functions: Mapping[str, Callable[..., object]] = field(default_factory=dict[str, Callable[..., object]])
+    output: OutputLog | None = None
     around: str | None = None
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import anyio
 
+from actorflow.runs.output_pipes import OutputPipes, WorkerOutput
 from actorflow.runs.task_context import TaskContext
 from actorflow.runs.worker_protocol import (
     MAX_FRAME_BYTES,
@@ -51,12 +52,13 @@ class Launch:
     """How to start a worker process.
 
     argv: the program; behind it go the descriptor of its socket and the pid of its owner, then `arguments`.
-    env: its whole environment.
+    env: its whole environment. pipes: where its output goes; None: to our standard error.
     """
 
     argv: Sequence[str]
     arguments: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    pipes: OutputPipes | None = None
 
 
 class WorkerProcess:
@@ -67,7 +69,7 @@ class WorkerProcess:
     asked_to_end: by its owner. over_quota: killed for what its attempt used.
     """
 
-    def __init__(self, name: str, process: Process, sock: socket.socket) -> None:
+    def __init__(self, name: str, process: Process, sock: socket.socket, output: WorkerOutput | None = None) -> None:
         self.name = name
         self.process = process
         self.is_busy = True  # until it is ready
@@ -76,6 +78,7 @@ class WorkerProcess:
         self.asked_to_end = False
         self.over_quota = False
         self._sock = sock
+        self._output = output
         self._gate: Gate = gate_of(sock)
         self._parser = FrameParser(max_frame_bytes=MAX_FRAME_BYTES)
         self._received: list[bytes | bytearray] = []
@@ -125,11 +128,14 @@ class WorkerProcess:
                 f"{mebibytes(MAX_FRAME_BYTES)} that one request carries; pass a path, or work on smaller pieces"
             )
         self.is_busy = True
+        if self._output is not None:
+            self._output.begin(context)
         try:
             await self._send(request)
             reply = read_reply(await self._receive(), self._number)
         except (EOFError, OSError, TransportError, NotTheProtocol) as exc:
             raise await self._lost("while it ran the attempt", exc) from exc
+        self._end_of_output()
         self.is_busy = False
         self.cpu_total_s = reply.cpu_total_s
         return reply
@@ -163,6 +169,12 @@ class WorkerProcess:
     def close(self) -> None:
         self._gate.close()
         self._sock.close()
+        if self._output is not None:
+            self._output.close()
+
+    def _end_of_output(self) -> Sequence[str]:
+        """What the attempt has written is attributed to it from here on; returns the last lines of it."""
+        return () if self._output is None else self._output.end()
 
     def _end_of_stream(self) -> None:
         """Both ends read what is on its way, then the end: even where a stray process still holds the other end."""
@@ -179,9 +191,10 @@ class WorkerProcess:
             await self.process.wait()
         self.process.kill()
         ended = await self.process.wait()
+        last = last_words(self._end_of_output())
         if isinstance(exc, EOFError | OSError):
-            return WorkerLost(f"{self} ended with {ended} {when}{hint(ended)}", ended)
-        return WorkerLost(f"{self} wrote what is no answer {when}, and was killed: {exc}", ended)
+            return WorkerLost(f"{self} ended with {ended} {when}{hint(ended)}{last}", ended)
+        return WorkerLost(f"{self} wrote what is no answer {when}, and was killed: {exc}{last}", ended)
 
     async def _send(self, body: bytes) -> None:
         head = header_of(len(body), max_frame_bytes=MAX_FRAME_BYTES)
@@ -217,23 +230,33 @@ class WorkerProcess:
 
 
 def launch_worker(name: str, launch: Launch) -> WorkerProcess:
-    """Start a worker process; returns before it is ready. Its standard output is our standard error.
+    """Start a worker process; returns before it is ready.
 
     Raises WorkerLost. To be called from a thread that lives as long as the worker may.
     """
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     argv = [*launch.argv, str(theirs.fileno()), str(os.getpid()), *launch.arguments]
+    output = None
     try:
-        process = start_process(
-            argv, env=launch.env, pass_fds=(theirs.fileno(),), stdout=_standard_error(), stderr=_standard_error()
-        )
-    except ProcessStartFailed as exc:
+        output = None if launch.pipes is None else launch.pipes.open(name)
+        stdout, stderr = (_standard_error(),) * 2 if output is None else (output.out, output.err)
+        process = start_process(argv, env=launch.env, pass_fds=(theirs.fileno(),), stdout=stdout, stderr=stderr)
+    except (ProcessStartFailed, OSError) as exc:
         ours.close()
+        if output is not None:
+            output.close()
         raise WorkerLost(f"worker {name} could not be started: {exc}") from exc
     finally:
         theirs.close()
-    return WorkerProcess(name, process, ours)
+    if output is not None:
+        output.started()
+    return WorkerProcess(name, process, ours, output)
+
+
+def last_words(lines: Sequence[str]) -> str:
+    """What a worker wrote last, as the end of a message about its end."""
+    return "\n  ".join(["; it last wrote:", *lines]) if lines else ""
 
 
 def hint(ended: ProcessExit) -> str:

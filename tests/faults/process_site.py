@@ -14,6 +14,7 @@ import pytest
 from actorflow.actors.system import ActorSystem
 from actorflow.executors.process import ProcessExecutor
 from actorflow.runs.executor import AttemptSpec, Outcome, RunSite
+from actorflow.runs.output_log import OutputLog
 from actorflow.runs.values import Value
 from tests.faults import process_tasks
 
@@ -43,6 +44,7 @@ class Bench:
         *,
         timeout_s: float | None = None,
         memory_bytes: int | None = None,
+        map_index: int | None = None,
     ) -> Outcome:
         """Execute one attempt."""
         name = task if isinstance(task, str) else f"{MODULE}:{task.__name__}"
@@ -50,7 +52,7 @@ class Bench:
             AttemptSpec(
                 run_id="run",
                 step="step",
-                map_index=None,
+                map_index=map_index,
                 number=1,
                 task=name if ":" in name else f"{self.module}:{name}",
                 arguments={
@@ -64,12 +66,17 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    workers: int = 1, *, grace_s: float = 60.0, module: str = MODULE, file: str = FILE
+    workers: int = 1,
+    *,
+    grace_s: float = 60.0,
+    module: str = MODULE,
+    file: str = FILE,
+    output: OutputLog | None = None,
 ) -> AsyncGenerator[Bench]:
     """An executor, open in an actor system of its own."""
     executor = ProcessExecutor(workers, grace_s=grace_s)
     async with ActorSystem() as system:
-        site = RunSite(run_id="run", module=module, file=file, spawn=system.spawn)
+        site = RunSite(run_id="run", module=module, file=file, spawn=system.spawn, output=output)
         async with executor.opened(site):
             yield Bench(executor, module)
 
