@@ -7,9 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar, cast
-
-import anyio
+from typing import Any, Generic, TypeVar, cast
 
 from actorflow.actors.errors import ActorflowError
 from actorflow.executors.event_loop import EventLoopExecutor
@@ -17,6 +15,7 @@ from actorflow.executors.inline import InlineExecutor
 from actorflow.executors.thread import ThreadExecutor
 from actorflow.flows.dag import BoundDag, Dag
 from actorflow.flows.plan import Plan, make_plan
+from actorflow.own_loop import Backend, run_in_own_loop, running_loop
 from actorflow.runs.control import RunControl
 from actorflow.runs.control_socket import Answers, ControlPlace, socket_path
 from actorflow.runs.events import Record, RecordedParam, RecordedTask, RunStarted
@@ -31,7 +30,6 @@ from actorflow_supervisors.loop import current_seam
 
 R_co = TypeVar("R_co", covariant=True)
 Observer = Callable[[Sequence[Record]], None]
-Backend = Literal["asyncio", "trio"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +88,9 @@ def run(
 ) -> RunResult[R_co]:
     """Run a pipeline to its end in a loop of its own, and say how it ended; a failing task raises nothing here.
 
-    on_records: called in the loop with each group of events once it is on disk. Raises FlowFaults where nothing can
-    run, StoreError where the journal cannot be written.
+    on_records: called in the loop with each group of events once it is on disk. backend: asyncio means uvloop where it
+    is installed, unless ACTORFLOW_UVLOOP=0. Raises FlowFaults where nothing can run, StoreError where the journal
+    cannot be written.
     """
     if _in_a_loop():
         raise RuntimeError("actorflow.run starts a loop of its own; inside a running one use `await run_async(...)`")
@@ -101,7 +100,7 @@ def run(
             pipeline, store=store, executor=executor, workers=workers, on_records=on_records, control=control
         )
 
-    return anyio.run(main, backend=backend)
+    return run_in_own_loop(main, backend=backend)
 
 
 async def run_async(
@@ -198,7 +197,7 @@ def _header(plan: Plan, settings: RunSettings, run_id: str) -> RunStarted:
         tasks=tasks,
         version=VERSION,
         python=".".join(map(str, sys.version_info[:3])),
-        loop=current_seam().name,
+        loop=running_loop(),
     )
 
 

@@ -19,6 +19,7 @@ FLOORS = {
     "actorflow_transports": 0,
     "actorflow.version": 0,
     "actorflow.hot_value": 0,
+    "actorflow.own_loop": 1,
     "actorflow.actors": 1,
     "actorflow.flows": 2,
     "actorflow.runs": 3,

@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
-import anyio
-
 from actorflow.cli.board import Board
 from actorflow.cli.capture import captured_output, terminal_of
 from actorflow.cli.complaint import Remark, complaint_lines
@@ -35,6 +33,7 @@ from actorflow.cli.view import Painter, View
 from actorflow.compose import RunResult, RunSettings, execute
 from actorflow.flows.dag import Dag
 from actorflow.flows.plan import INLINE, Plan
+from actorflow.own_loop import Backend, chosen_loop, run_in_own_loop
 from actorflow.runs.control import RunControl
 from actorflow.runs.events import Record, to_json
 from actorflow.runs.plain_json import plain_value
@@ -51,7 +50,7 @@ class Followed:
     settings: Settings
     target: str
     store_named: str | None
-    backend: Literal["asyncio", "trio"]
+    backend: Backend
     progress: Literal["auto", "live", "plain", "none"]
     quiet: bool
     as_json: bool
@@ -70,7 +69,7 @@ def follow(run: Followed, result: Result) -> int:
         view = _opened_view(run, board, notes, stack)
         stopper = Stopper(
             control,
-            loop=run.backend,
+            loop=chosen_loop(run.backend),
             grace_s=CANCEL_GRACE_S,
             tell=view.stopping,
             kill_processes=kill_processes_below,
@@ -97,7 +96,7 @@ def _carried_out(run: Followed, control: RunControl, observe: Callable[[Sequence
     async def main() -> RunResult[object]:
         return await execute(run.plan, run.dag, settings=settings, on_records=observe, control=control)
 
-    return anyio.run(main, backend=run.backend)
+    return run_in_own_loop(main, backend=run.backend)
 
 
 def _opened_view(run: Followed, board: Board, notes: Notes, stack: ExitStack) -> View:

@@ -42,15 +42,15 @@ class Stopper:
 
     The answer is given on a thread of its own, which hears of a signal through a pipe. A Python handler alone would
     not do: it runs only when the main thread gets to it, and a task may have blocked that for good. So on asyncio the
-    pipe is the wake-up descriptor that the C handler writes into; trio keeps that for itself, and there the Python
-    handler writes.
+    pipe is the wake-up descriptor that the C handler writes into; trio and uvloop keep that for themselves, and there
+    the Python handler writes.
     """
 
     def __init__(
         self,
         run: Stoppable,
         *,
-        loop: Literal["asyncio", "trio"],
+        loop: Literal["asyncio", "uvloop", "trio"],
         grace_s: float,
         tell: Callable[[Grace], None],
         kill_processes: Callable[[], object],
