@@ -30,7 +30,7 @@ def overview() -> str:
     width = max(len(name) for name in COMMANDS)
     commands = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
     options = [
-        "  --version   the version",
+        "  --version   the version; with -v also Python's, and the loop that a run is on",
         "  --json      answer, errors too, as JSON on stdout; every command has it",
         "  -h, --help  this page; after a command, that command's",
     ]

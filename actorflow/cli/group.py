@@ -43,16 +43,23 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, name="actorflow", context_settings=HELP_NAMES, invoke_without_command=True)
 @click.option("--version", "wants_version", is_flag=True, help="The version.")
+@click.option("-v", "--verbose", is_flag=True, help="With --version: of Python too, and the loop that a run is on.")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @click.pass_context
-def command_line(ctx: click.Context, *, wants_version: bool, as_json: bool) -> None:
+def command_line(ctx: click.Context, *, wants_version: bool, verbose: bool, as_json: bool) -> None:
     """Durable pipelines from plain Python files."""
+    if verbose and not wants_version:
+        raise click.UsageError("-v belongs to --version", ctx)
     if wants_version:
-        click.echo(_version(as_json))
+        click.echo(_version(as_json=as_json, verbose=verbose))
         ctx.exit()
     if ctx.invoked_subcommand is None:
         raise click.UsageError("no command given", ctx)
 
 
-def _version(as_json: bool) -> str:
+def _version(*, as_json: bool, verbose: bool) -> str:
+    if verbose:
+        from actorflow.cli.about import about, about_lines
+
+        return json.dumps({"v": 1, **about()}) if as_json else "\n".join(about_lines())
     return json.dumps({"v": 1, "version": VERSION}) if as_json else f"actorflow {VERSION}"

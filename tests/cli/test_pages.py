@@ -69,11 +69,27 @@ def test_the_version_is_told_as_text_and_as_json(tmp_path: Path) -> None:
     assert json.answer["v"] == 1
 
 
+@pytest.mark.parametrize(("variable", "loop"), [("1", "uvloop"), ("0", "asyncio")])
+def test_the_version_at_length_names_python_and_the_loop_of_a_run(
+    variable: str, loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTORFLOW_UVLOOP", variable)
+
+    text = actorflow("--version", "-v", cwd=tmp_path)
+    json = actorflow("--version", "-v", "--json", cwd=tmp_path)
+
+    assert json.answer["loop"] == loop
+    assert text.out.splitlines()[:2] == [f"actorflow {json.answer['version']}", f"python {json.answer['python']}"]
+    assert text.out.splitlines()[2].startswith(f"loop {loop} ")
+    assert ("ACTORFLOW_UVLOOP" in text.out) == (variable == "0")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((), ["no command given", "actorflow --help"]),
         (("rum",), ["no such command", "did you mean `run`?"]),
+        (("-v",), ["-v belongs to --version"]),
         (("run",), ["missing argument", "actorflow run --help"]),
         (("run", "a.py", "--worker", "3"), ["no such option", "did you mean `--workers`?"]),
         (("run", "a.py", "--top", "3"), ["no such option", "after `--`"]),
