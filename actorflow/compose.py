@@ -20,7 +20,7 @@ from actorflow.runs.control import RunControl
 from actorflow.runs.control_socket import Answers, ControlPlace, socket_path
 from actorflow.runs.events import Record, RecordedParam, RecordedTask, RunStarted
 from actorflow.runs.executor import ErrorRecord, Executor
-from actorflow.runs.run_state import Finish
+from actorflow.runs.instructions import Finish
 from actorflow.runs.runner import RunInput, run_plan
 from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore, new_run_id

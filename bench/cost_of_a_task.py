@@ -24,9 +24,10 @@ from actorflow import Actor, ActorSystem, handler
 from actorflow.flows.plan import make_plan
 from actorflow.runs.events import AttemptFinished, AttemptStarted
 from actorflow.runs.executor import AttemptState, Cause, Outcome
+from actorflow.runs.instructions import Instruction, StartAttempt
 from actorflow.runs.journal import Journal
 from actorflow.runs.memory_log import MemoryLog
-from actorflow.runs.run_state import Instruction, RunState, StartAttempt
+from actorflow.runs.run_state import RunState
 from actorflow.runs.values import Value
 from bench import _noop_dags as dags
 

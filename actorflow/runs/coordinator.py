@@ -13,16 +13,9 @@ from actorflow.actors.handler import handler
 from actorflow.actors.ref import ActorRef
 from actorflow.runs.attempt import Report
 from actorflow.runs.executor import Executor
+from actorflow.runs.instructions import CancelAttempt, Finish, Instruction, Record, ScheduleRetry, StartAttempt
 from actorflow.runs.journal import Journal
-from actorflow.runs.run_state import (
-    CancelAttempt,
-    Finish,
-    Instruction,
-    Record,
-    RunState,
-    ScheduleRetry,
-    StartAttempt,
-)
+from actorflow.runs.run_state import RunState
 from actorflow.runs.stage import Stage
 
 

@@ -4,77 +4,27 @@
 told to record, starts and cancels the attempts it is told to, and reports how they ended. (The idea of deciding
 apart from acting is that of dask/distributed's worker state machine.)
 
-Order of dispatch: each executor has its slots; of the ready instances the deepest step goes first, then the earlier
-map index, so that a map runs depth first and its intermediate values are soon released. An executor that works in
-topological order (`inline`) takes the earliest step first.
+What starts next is decided in lines.py, what an attempt is called with in step_inputs.py.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
-from typing import assert_never, cast
+from typing import cast
 
-from actorflow.flows.graph import Const, DictOf, Input, ListOf, Output, Param
 from actorflow.flows.plan import Plan
-from actorflow.hot_value import hot_value
-from actorflow.runs.events import AttemptFinished, AttemptStarted, Event, RunCancelling, TaskFinished, TaskReady
+from actorflow.runs.events import AttemptFinished, AttemptStarted, RunCancelling, TaskFinished, TaskReady
 from actorflow.runs.executor import AttemptSpec, AttemptState, Cause, ErrorRecord, Outcome
+from actorflow.runs.instructions import CancelAttempt, Finish, Instruction, Record, ScheduleRetry, StartAttempt
+from actorflow.runs.lines import Lines
 from actorflow.runs.retry import next_attempt_in_s
 from actorflow.runs.stage_state import StageState
 from actorflow.runs.states import RunStatus, TaskState
+from actorflow.runs.step_inputs import StepInputs
 from actorflow.runs.triggers import Verdict, count, judge
 from actorflow.runs.values import Value
-
-
-@hot_value
-class Record:
-    """Write `event` into the journal."""
-
-    event: Event
-
-
-@hot_value
-class StartAttempt:
-    """Start this attempt; its start is recorded by an earlier instruction of the same answer."""
-
-    attempt: AttemptSpec
-    executor: str
-
-
-@dataclass(frozen=True, slots=True)
-class CancelAttempt:
-    """End this running attempt and report how it ended."""
-
-    step: str
-    map_index: int | None
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleRetry:
-    """Call `retry_due` for this instance after `delay_s`."""
-
-    step: str
-    map_index: int | None
-    delay_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The run is over."""
-
-    status: RunStatus
-    cause: Cause | None
-    result: Value | None
-    error: ErrorRecord | None
-    failed_step: str | None = None
-
-
-Instruction = Record | StartAttempt | CancelAttempt | ScheduleRetry | Finish
 
 
 class RunState:
@@ -98,13 +48,12 @@ class RunState:
         self.status = RunStatus.queued
         self.stale_reports = 0
         self._rng = rng
-        self._free = dict(slots)
-        self._in_order = frozenset(in_order)
+        self._lines = Lines(slots, in_order)
         self._stages = {planned.step.name: StageState(planned, position) for position, planned in enumerate(plan.steps)}
-        self._ready: dict[str, list[tuple[int, int, StageState]]] = {name: [] for name in slots}
         self._running = 0
         self._open_stages = len(self._stages)
-        self._params = {name: Value.of(bound.value) for name, bound in plan.params.items()}
+        params = {name: Value.of(bound.value) for name, bound in plan.params.items()}
+        self._inputs = StepInputs(params, self._stages)
         self._first_failure: tuple[str, Cause, ErrorRecord | None] | None = None
         self._to_open: deque[StageState] = deque()
         self._to_judge: deque[tuple[StageState, int]] = deque()
@@ -130,7 +79,7 @@ class RunState:
         if state not in (TaskState.running, TaskState.cancelling) or stage.attempt_number(index) != number:
             self.stale_reports += 1
             return []
-        self._free[stage.executor] += 1
+        self._lines.ended(stage)
         self._running -= 1
         stage.in_flight -= 1
         retry_in_s = self._retry_in_s(stage, index, outcome, now_s)
@@ -142,7 +91,7 @@ class RunState:
         else:
             self._note_failure(stage, outcome, final)
             self._settle(stage, index, final, outcome.value)
-        self._offer(stage)
+        self._lines.offer(stage)
         return self._answer()
 
     def retry_due(self, step: str, map_index: int | None) -> list[Instruction]:
@@ -151,7 +100,7 @@ class RunState:
         index = map_index or 0
         if stage.state(index) is TaskState.up_for_retry and self.status is RunStatus.running:
             stage.queue(index)
-            self._offer(stage)
+            self._lines.offer(stage)
         return self._answer()
 
     def cancel(self, reason: str) -> list[Instruction]:
@@ -188,13 +137,13 @@ class RunState:
         elif not self._open_map(stage):
             return
         self._out.append(Record(TaskReady(task=stage.name, width=stage.map_width)))
-        self._offer(stage)
+        self._lines.offer(stage)
         self._wake_elementwise(stage)
         if stage.unsettled == 0:
             self._close(stage)
 
     def _open_map(self, stage: StageState) -> bool:
-        items = self.resolve(stage.mapped_input())
+        items = self._inputs.resolve(stage.mapped_input())
         if not isinstance(items, Sequence | set | frozenset | Mapping) or isinstance(items, str | bytes):
             self._refuse_map(stage, items)
             return False
@@ -229,7 +178,7 @@ class RunState:
         verdict = judge(stage.step.trigger_rule, count([source.state(index), *others]))
         if verdict is Verdict.run:
             stage.queue(index)
-            self._offer(stage)
+            self._lines.offer(stage)
             return
         state = _unstarted_state(verdict)
         self._out.append(Record(TaskFinished(stage.name, stage.map_index(index), state, _unstarted_cause(verdict))))
@@ -326,27 +275,8 @@ class RunState:
 
     # -- dispatch -----------------------------------------------------------------------------------------------
 
-    def _offer(self, stage: StageState) -> None:
-        """Stand `stage` in its executor's line if it has something that may start and does not stand there yet."""
-        if stage.in_line or not stage.may_start():
-            return
-        stage.in_line = True
-        priority = stage.position if stage.executor in self._in_order else -stage.depth
-        heapq.heappush(self._ready[stage.executor], (priority, stage.position, stage))
-
-    def _dispatch(self) -> None:
-        for executor, line in self._ready.items():
-            while line and self._free[executor] > 0:
-                stage = line[0][2]
-                if not stage.may_start():
-                    heapq.heappop(line)
-                    stage.in_line = False
-                    continue
-                self._start(stage, stage.next_queued(), executor)
-
-    def _start(self, stage: StageState, index: int, executor: str) -> None:
+    def _start(self, stage: StageState, index: int) -> None:
         number = stage.begin_attempt(index)
-        self._free[executor] -= 1
         self._running += 1
         map_index = stage.map_index(index)
         attempt = AttemptSpec(
@@ -355,13 +285,13 @@ class RunState:
             map_index=map_index,
             number=number,
             task=stage.step.task,
-            arguments=self._arguments(stage, index),
+            arguments=self._inputs.arguments(stage, index),
             timeout_s=stage.step.timeout_s,
             memory_bytes=stage.step.memory_bytes,
             width=stage.map_width,
         )
-        self._out.append(Record(AttemptStarted(stage.name, map_index, number, executor)))
-        self._out.append(StartAttempt(attempt, executor))
+        self._out.append(Record(AttemptStarted(stage.name, map_index, number, stage.executor)))
+        self._out.append(StartAttempt(attempt, stage.executor))
 
     def _answer(self) -> list[Instruction]:
         self._work_off()
@@ -381,7 +311,8 @@ class RunState:
                 self._judge_element(*self._to_judge.popleft())
             else:
                 self._open(self._to_open.popleft())
-        self._dispatch()
+        for stage, index in self._lines.startable():
+            self._start(stage, index)
 
     def _finish(self) -> None:
         if self.status is RunStatus.cancelling:
@@ -393,42 +324,7 @@ class RunState:
             self._out.append(Finish(RunStatus.failed, cause, None, error, failed_step=step))
         else:
             self.status = RunStatus.succeeded
-            self._out.append(Finish(RunStatus.succeeded, Cause.ran, self._value(self.plan.graph.result), None))
-
-    # -- values -------------------------------------------------------------------------------------------------
-
-    def resolve(self, value: Input) -> object:
-        """The plain value of an input whose steps are all terminal; None stands for an output that there is not."""
-        match value:
-            case Const(plain):
-                return plain
-            case Param(name):
-                return self._params[name].get()
-            case Output(step):
-                return self._stages[step].gathered().get()
-            case ListOf(items, as_tuple):
-                resolved = [self.resolve(item) for item in items]
-                return tuple(resolved) if as_tuple else resolved
-            case DictOf(items):
-                return {key: self.resolve(item) for key, item in items}
-        assert_never(value)
-
-    def _value(self, value: Input) -> Value:
-        match value:
-            case Output(step):
-                return self._stages[step].gathered()
-            case Param(name):
-                return self._params[name]
-            case _:
-                return Value.of(self.resolve(value))
-
-    def _arguments(self, stage: StageState, index: int) -> Mapping[str, Value]:
-        if stage.constants is None:
-            mapped = stage.step.mapped
-            stage.constants = {name: self._value(value) for name, value in stage.step.inputs if name != mapped}
-        if stage.step.mapped is None:
-            return stage.constants
-        return {stage.step.mapped: stage.element(index), **stage.constants}
+            self._out.append(Finish(RunStatus.succeeded, Cause.ran, self._inputs.value(self.plan.graph.result), None))
 
 
 def _final_state(outcome: Outcome, retry_in_s: float | None) -> TaskState:

@@ -33,8 +33,9 @@ from actorflow.runs.coordinator import Coordinator
 from actorflow.runs.error_record import error_record
 from actorflow.runs.events import RunFinished, RunStarted
 from actorflow.runs.executor import Cause, ErrorRecord, Executor, RunSite
+from actorflow.runs.instructions import Finish
 from actorflow.runs.journal import Journal
-from actorflow.runs.run_state import Finish, RunState
+from actorflow.runs.run_state import RunState
 from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
 from actorflow_supervisors import Crashed, ExitReason, InitFailed, Restart, describe

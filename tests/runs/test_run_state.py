@@ -9,15 +9,8 @@ import pytest
 from actorflow.flows.graph import ListOf, Output, RetryPolicy, Step, TriggerRule
 from actorflow.runs.events import AttemptFinished, TaskFinished, TaskReady
 from actorflow.runs.executor import Cause, Outcome
-from actorflow.runs.run_state import (
-    CancelAttempt,
-    Finish,
-    Instruction,
-    Record,
-    RunState,
-    ScheduleRetry,
-    StartAttempt,
-)
+from actorflow.runs.instructions import CancelAttempt, Finish, Instruction, Record, ScheduleRetry, StartAttempt
+from actorflow.runs.run_state import RunState
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow_supervisors import Backoff
 from tests.runs.graphs import cancelled, failing, mapped, ok, plan_of, step

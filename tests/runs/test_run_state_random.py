@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from actorflow.flows.graph import RetryPolicy, Step, TriggerRule
 from actorflow.runs.executor import Cause
-from actorflow.runs.run_state import CancelAttempt, Finish, Record, RunState, ScheduleRetry, StartAttempt
+from actorflow.runs.instructions import CancelAttempt, Finish, Record, ScheduleRetry, StartAttempt
+from actorflow.runs.run_state import RunState
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow.runs.triggers import Verdict, count, judge
 from actorflow_supervisors import Backoff
