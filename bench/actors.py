@@ -1,397 +1,93 @@
 """Actors in one process, each case beside the raw limit of the same loop in the same run; JSON on stdout.
 
-    python -m bench.actors [--backend asyncio|trio] [--repeat 5] [--scale 1.0]
+    python -m bench.actors [--loop asyncio|uvloop|trio ...] [--repeat 5] [--scale 1.0] [--only NAME]
 
-A rate is messages (round trips, hops, actors) per second, the median of `--repeat` rounds; `of_limit` is its share of
-the limit beside it. Limits: `batch` is a deque drained in place by one parked reader that awaits an async function for
-each item; `hop` is a future answered by a task that was woken by another future, two turns of the loop; `ring` passes
-one token through as many parked tasks; `spawn` starts and ends native tasks.
+A rate is messages (round trips, hops, actors) per second, the median of `--repeat` rounds; in each of them every loop
+has its turn. `of_limit` is its share of the limit beside it, which bench/_actor_cases.py describes, and `of_asyncio`
+what the loop makes of asyncio's rate.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import logging
 import statistics
 import sys
 import time
-import tracemalloc
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
-import anyio
+from bench._actor_cases import CASES, Case, crash_reply, idle_bytes, stop_10_000
+from bench._loops import LOOPS, LoopName, run_on
 
-from actorflow.actors.actor import Actor
-from actorflow.actors.handler import handler
-from actorflow.actors.ref import ActorRef
-from actorflow.actors.system import ActorSystem
-from actorflow_supervisors.backoff import Backoff
-from actorflow_supervisors.intensity import RestartIntensity
-from actorflow_supervisors.loop import Slot, current_seam
+Figures = dict[LoopName, dict[str, float]]
 
 clock = time.thread_time
 """Nothing here ever waits, so CPU seconds are what it takes, whatever else the machine is doing."""
 
-Case = Callable[[int], Awaitable[float]]
-"""Runs so many operations and gives the seconds they took."""
 
-
-class Sink(Actor):
-    def __init__(self) -> None:
-        self.n = 0
-
-    @handler
-    async def put(self, item: int) -> None:
-        self.n += item
-
-    @handler
-    async def total(self) -> int:
-        return self.n
-
-    @handler
-    async def crash(self) -> None:
-        raise ValueError("boom")
-
-
-class Attempt(Actor):
-    """One attempt of a task, as the runner spawns it: told once, then gone."""
-
-    @handler
-    async def run(self, done: Callable[[], None]) -> None:
-        done()
-        self.context.stop()
-
-
-class Link(Actor):
-    """One place in a ring."""
-
-    next: ActorRef[Link]
-
-    @handler
-    async def connect(self, following: ActorRef[Link]) -> None:
-        self.next = following
-
-    @handler
-    async def pass_on(self, left: int, done: Callable[[], None]) -> None:
-        if left:
-            await self.next.tell(Link.pass_on, left - 1, done)
-        else:
-            done()
-
-
-# Limits.
-
-
-async def limit_batch(count: int) -> float:
-    seam = current_seam()
-    items: deque[int] = deque()
-    parked: list[Slot] = []
-    state = Sink()
-    ended = seam.waiter()
-
-    async def put(item: int) -> None:
-        state.n += item
-
-    async def reader() -> None:
-        left = count
-        while left:
-            while items:
-                await put(items.popleft())
-                left -= 1
-            if left:
-                slot = seam.slot()
-                parked.append(slot)
-                await slot
-
-    async with seam.open_home() as home:
-        home.spawn(reader, on_done=ended.wake)
-        await anyio.lowlevel.checkpoint()
-        begun_s = clock()
-        for _ in range(count):
-            items.append(1)
-            if parked:
-                parked.pop().set_result(None)
-        await ended.wait()
-        return clock() - begun_s
-
-
-async def limit_hop(count: int) -> float:
-    seam = current_seam()
-    requests: list[Slot] = [seam.slot()]
-
-    async def server() -> None:
-        while True:
-            reply: Slot | None = await requests[0]
-            if reply is None:
-                return
-            requests[0] = seam.slot()
-            reply.set_result(1)
-
-    async with seam.open_home() as home:
-        home.spawn(server)
-        await anyio.lowlevel.checkpoint()
-        begun_s = clock()
-        for _ in range(count):
-            reply = seam.slot()
-            requests[0].set_result(reply)
-            await reply
-        took_s = clock() - begun_s
-        requests[0].set_result(None)
-        return took_s
-
-
-RING = 1_000
-
-
-async def limit_ring(count: int) -> float:
-    seam = current_seam()
-    slots = [seam.slot() for _ in range(RING)]
-    ended = seam.waiter()
-
-    async def place(index: int) -> None:
-        following = (index + 1) % RING
-        while True:
-            left: int = await slots[index]
-            slots[index] = seam.slot()
-            if left == 0:
-                ended.wake()
-            if left <= 0:
-                return
-            slots[following].set_result(left - 1)
-
-    async with seam.open_home() as home:
-        for index in range(RING):
-            home.spawn(place, index)
-        await anyio.lowlevel.checkpoint()
-        begun_s = clock()
-        slots[0].set_result(count)
-        await ended.wait()
-        return clock() - begun_s
-
-
-async def limit_spawn(count: int) -> float:
-    seam = current_seam()
-    left = [count]
-    ended = seam.waiter()
-
-    async def task() -> None:
-        left[0] -= 1
-        if not left[0]:
-            ended.wake()
-
-    async with seam.open_home() as home:
-        begun_s = clock()
-        for number in range(count):
-            home.spawn(task)
-            if number % 100 == 99:
-                await seam.checkpoint()
-        await ended.wait()
-        return clock() - begun_s
-
-
-# Ours.
-
-
-async def tell(count: int) -> float:
-    async with ActorSystem() as system:
-        ref = await system.spawn(Sink)
-        begun_s = clock()
-        for _ in range(count):
-            await ref.tell(Sink.put, 1)
-        await ref.ask(Sink.total)
-        return clock() - begun_s
-
-
-async def try_tell(count: int) -> float:
-    """As many as the mailbox holds at a time, until they are handled."""
-    async with ActorSystem() as system:
-        ref = await system.spawn(Sink)
-        begun_s = clock()
-        for _ in range(count // 1_000):
-            for _ in range(999):
-                ref.try_tell(Sink.put, 1)
-            await ref.ask(Sink.total)
-        return clock() - begun_s
-
-
-async def ask(count: int) -> float:
-    async with ActorSystem() as system:
-        ref = await system.spawn(Sink)
-        with anyio.fail_after(3600):
-            begun_s = clock()
-            for _ in range(count):
-                await ref.ask(Sink.total)
-            return clock() - begun_s
-
-
-async def ask_64(count: int) -> float:
-    async def asker(ref: ActorRef[Sink]) -> None:
-        with anyio.fail_after(3600):
-            for _ in range(count // 64):
-                await ref.ask(Sink.total)
-
-    async with ActorSystem() as system:
-        ref = await system.spawn(Sink)
-        begun_s = clock()
-        async with anyio.create_task_group() as group:
-            for _ in range(64):
-                group.start_soon(asker, ref)
-        return clock() - begun_s
-
-
-async def ring(count: int) -> float:
-    async with ActorSystem() as system:
-        refs = [await system.spawn(Link) for _ in range(RING)]
-        for index, ref in enumerate(refs):
-            await ref.ask(Link.connect, refs[(index + 1) % RING])
-        ended = system.seam.waiter()
-        begun_s = clock()
-        await refs[0].tell(Link.pass_on, count, ended.wake)
-        await ended.wait()
-        return clock() - begun_s
-
-
-async def spawn_stop(count: int) -> float:
-    async with ActorSystem() as system:
-        begun_s = clock()
-        for number in range(count):
-            ref = system.spawn_nowait(Sink, restart="temporary")
-            if number % 100 == 99:
-                await system.checkpoint()
-            system.stop_nowait(ref)
-        while system.cells:
-            await system.checkpoint()
-        return clock() - begun_s
-
-
-async def attempts(count: int) -> float:
-    """spawn_nowait, tell, the handler runs and stops its actor; 64 at a time, as a map runs them."""
-    async with ActorSystem() as system:
-        left = [count]
-        ended = system.seam.waiter()
-
-        def start() -> None:
-            ref = system.spawn_nowait(Attempt, restart="temporary")
-            ref.try_tell(Attempt.run, done)
-
-        def done() -> None:
-            left[0] -= 1
-            if left[0] >= 64:
-                start()
-            elif not left[0]:
-                ended.wake()
-
-        begun_s = clock()
-        for _ in range(64):
-            start()
-        await ended.wait()
-        return clock() - begun_s
-
-
-async def crash_reply(count: int) -> float:
-    often = RestartIntensity(max_restarts=10**9, max_seconds=1e-9)
-    async with ActorSystem(intensity=often, backoff=Backoff(base_s=1e-9, cap_s=1e-9, reset_after_s=1e-9)) as system:
-        ref = await system.spawn(Sink)
-        begun_s = clock()
-        for _ in range(count):
-            ref.try_tell(Sink.crash)
-            await ref.ask(Sink.total)
-        return clock() - begun_s
-
-
-async def idle_bytes(count: int) -> float:
-    """Bytes of one actor that was started and never messaged, its task included."""
-    async with ActorSystem() as system:
-        await system.spawn(Sink)
-        gc.collect()
-        tracemalloc.start()
-        before, _ = tracemalloc.get_traced_memory()
-        refs = [await system.spawn(Sink, restart="temporary") for _ in range(count)]
-        gc.collect()
-        after, _ = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return (after - before) / len(refs)
-
-
-async def stop_10_000() -> tuple[float, float]:
-    """Seconds to stop 10,000 actors, and the longest gap between the turns of a neighbour meanwhile."""
-    gaps_s: list[float] = []
-    took_s = 0.0
-
-    async def heart() -> None:
-        while True:
-            begun_s = time.perf_counter()
-            await anyio.lowlevel.checkpoint()
-            gaps_s.append(time.perf_counter() - begun_s)
-
-    async with anyio.create_task_group() as group:
-        system = ActorSystem()
-        await system.__aenter__()
-        for _ in range(10_000):
-            await system.spawn(Sink)
-        group.start_soon(heart)
-        await anyio.lowlevel.checkpoint()
-        begun_s = time.perf_counter()
-        await system.__aexit__(None, None, None)
-        took_s = time.perf_counter() - begun_s
-        group.cancel_scope.cancel()
-    return took_s, max(gaps_s)
-
-
-CASES: dict[str, tuple[Case, Case, int]] = {
-    "tell": (tell, limit_batch, 200_000),
-    "try_tell": (try_tell, limit_batch, 200_000),
-    "ask": (ask, limit_hop, 50_000),
-    "ask_64_askers": (ask_64, limit_hop, 64_000),
-    "ring_1_000": (ring, limit_ring, 100_000),
-    "spawn_stop": (spawn_stop, limit_spawn, 20_000),
-    "attempts": (attempts, limit_spawn, 20_000),
-}
-
-
-async def rates(ours: Case, limit: Case, count: int, repeat: int) -> dict[str, float]:
-    mine: list[float] = []
-    theirs: list[float] = []
+def rates(ours: Case, limit: Case, count: int, loops: Sequence[LoopName], repeat: int) -> Figures:
+    mine: dict[LoopName, list[float]] = defaultdict(list)
+    theirs: dict[LoopName, list[float]] = defaultdict(list)
     for _ in range(repeat):
-        theirs.append(count / await limit(count))
-        mine.append(count / await ours(count))
+        for loop in loops:
+            theirs[loop].append(count / run_on(loop, partial(limit, count, clock)))
+            mine[loop].append(count / run_on(loop, partial(ours, count, clock)))
+    return {loop: figures(mine[loop], theirs[loop], mine.get("asyncio")) for loop in loops}
+
+
+def figures(mine: list[float], theirs: list[float], asyncio: list[float] | None) -> dict[str, float]:
     rate, bound = statistics.median(mine), statistics.median(theirs)
-    return {"per_s": round(rate), "limit_per_s": round(bound), "of_limit": round(rate / bound, 3)}
+    found = {"per_s": round(rate), "limit_per_s": round(bound), "of_limit": round(rate / bound, 3)}
+    if asyncio is not None and asyncio is not mine:
+        found["of_asyncio"] = round(rate / statistics.median(asyncio), 2)
+    return found
 
 
-async def measure(repeat: int, scale: float, only: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def crashes(count: int, loops: Sequence[LoopName], repeat: int) -> Figures:
+    found: Figures = {}
+    for loop in loops:
+        took_s = statistics.median(run_on(loop, partial(crash_reply, count, clock)) for _ in range(repeat))
+        found[loop] = {"us": round(took_s / count * 1e6, 1)}
+    return found
+
+
+def stops(loops: Sequence[LoopName], repeat: int) -> Figures:
+    found: Figures = {}
+    for loop in loops:
+        taken = [run_on(loop, stop_10_000) for _ in range(min(repeat, 3))]
+        took_s, gap_s = statistics.median(s for s, _ in taken), statistics.median(g for _, g in taken)
+        found[loop] = {"s": round(took_s, 3), "longest_gap_ms": round(gap_s * 1e3, 1)}
+    return found
+
+
+def measure(loops: Sequence[LoopName], repeat: int, scale: float, only: str) -> dict[str, Figures]:
+    found: dict[str, Figures] = {}
     for name, (ours, limit, count) in CASES.items():
         if only in name:
-            found[name] = await rates(ours, limit, max(64, int(count * scale)), repeat)
+            found[name] = rates(ours, limit, max(64, int(count * scale)), loops, repeat)
     if only in "crash_to_next_reply":
-        count = max(1, int(5_000 * scale))
-        took_s = statistics.median([await crash_reply(count) for _ in range(repeat)])
-        found["crash_to_next_reply"] = {"us": round(took_s / count * 1e6, 1)}
+        found["crash_to_next_reply"] = crashes(max(1, int(5_000 * scale)), loops, repeat)
     if only in "idle_actor":
-        found["idle_actor"] = {"bytes": round(await idle_bytes(max(1, int(2_000 * scale))))}
+        count = max(1, int(2_000 * scale))
+        found["idle_actor"] = {loop: {"bytes": round(run_on(loop, partial(idle_bytes, count)))} for loop in loops}
     if only in "stop_10_000":
-        stops = [await stop_10_000() for _ in range(min(repeat, 3))]
-        took_s, gap_s = statistics.median(s for s, _ in stops), statistics.median(g for _, g in stops)
-        found["stop_10_000"] = {"s": round(took_s, 3), "longest_gap_ms": round(gap_s * 1e3, 1)}
+        found["stop_10_000"] = stops(loops, repeat)
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backend", choices=("asyncio", "trio"), default="asyncio")
+    parser.add_argument("--loop", choices=LOOPS, action="append", help="one or several; all by default")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--only", default="", help="cases whose name contains this")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    found = anyio.run(partial(measure, options.repeat, options.scale, options.only), backend=options.backend)
-    python = sys.version.split()[0]
-    print(json.dumps({"bench": "actors", "backend": options.backend, "python": python, "cases": found}))
+    found = measure(options.loop or LOOPS, options.repeat, options.scale, options.only)
+    print(json.dumps({"bench": "actors", "python": sys.version.split()[0], "cases": found}))
 
 
 if __name__ == "__main__":
