@@ -23,7 +23,8 @@ from actorflow.runs.worker_protocol import (
     read_reply,
 )
 from actorflow_supervisors.memory import mebibytes
-from actorflow_supervisors.process import Process, ProcessExit, ProcessStartFailed, start_process
+from actorflow_supervisors.process import Process, ProcessExit, ProcessStartFailed
+from actorflow_supervisors.process_direct import start_process
 from actorflow_transports.errors import TransportError
 from actorflow_transports.frame import FrameParser, header_of
 from actorflow_transports.loop import Gate, gate_of

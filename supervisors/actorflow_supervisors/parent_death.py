@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 
-_PR_SET_PDEATHSIG = 1
+from actorflow_supervisors.prctl import parent_death_signal
 
 
 def die_with_parent(parent_pid: int) -> bool:
@@ -16,16 +14,7 @@ def die_with_parent(parent_pid: int) -> bool:
     where the system has no such signal (anything but Linux); the child then has to notice the end of its parent by
     itself, by the end of what connects them. What the child starts is not covered. Source: prctl(2), PR_SET_PDEATHSIG.
     """
-    armed = sys.platform == "linux" and _arm()
+    armed = parent_death_signal()()
     if os.getppid() != parent_pid:
         os._exit(1)
     return armed
-
-
-def _arm() -> bool:
-    try:
-        import ctypes
-
-        return int(ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)) == 0
-    except (ImportError, OSError, AttributeError):
-        return False

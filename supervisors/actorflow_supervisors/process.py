@@ -1,45 +1,12 @@
-"""Process: one child process whose end is an event, and which ends with everything that it started.
-
-A process is started in a session of its own with its standard streams and the descriptors that it is given, nothing
-else, and with a marker of its own in the environment, by which what it started is found even where that left the
-session. Its end is awaited through a pidfd. Ending it is a ladder: SIGTERM to the whole tree, a grace, SIGKILL to the
-whole tree, confirmed by absence.
-
-Two rules for who starts one:
-
-- Start it from a thread that lives as long as the child may, not from a thread pool: what a child does about the end of
-  its parent (`parent_death`) follows the *thread* that started it.
-- Await `wait()` or `stop()` to the end, so that no zombie stays.
-"""
+"""Process: what is known of a started child process, and what can be asked of it, whoever started it."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import resource
 import signal
-import subprocess
-import sys
-import uuid
-from collections.abc import Container, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-
-import anyio
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from actorflow_supervisors.errors import SupervisorError
-from actorflow_supervisors.process_handle import ProcessHandle
-from actorflow_supervisors.process_tree import Member, is_alive, members
-
-logger = logging.getLogger("actorflow.supervisors")
-
-CONFIRM_S = 5.0
-"""Seconds that a killed process has to vanish before it is reported: only one that hangs in the kernel needs longer."""
-
-_RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
-
-_SWEEPS = 20
-"""Passes that find and kill what a dying tree still starts, before it is reported as a fork bomb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,173 +33,65 @@ class ProcessExit:
             return f"signal {self.signal}"
 
 
-class ProcessStartFailed(SupervisorError):
-    """The operating system did not start the process; its error is the cause."""
+@dataclass(frozen=True, slots=True)
+class QuotaBreach:
+    """A process tree was killed for its memory. limit_bytes: its quota. peak_bytes: the most that was seen."""
+
+    limit_bytes: int
+    peak_bytes: int
 
 
-class Process:
+class Process(Protocol):
     """A started child process and everything that it starts.
 
-    exit: how it ended, None until `wait` or `stop` has seen it. survivors: pids that SIGKILL did not end in time.
+    exit: how it ended, None until nothing of it is left. survivors: pids that SIGKILL did not end in time.
+    last_rss_bytes: of its tree when it was last measured, 0 for never. breach: given when its memory is why it ended.
+    was_stopped: it was killed because a signal held it stopped for too long.
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], marker: str) -> None:
-        self.pid = popen.pid
-        self.exit: ProcessExit | None = None
-        self.survivors: tuple[int, ...] = ()
-        self.marker = marker
-        self._popen = popen
-        self._inherited_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self._handle = ProcessHandle.of_child(popen)
-        self._killed: list[ProcessHandle] = []
-        self._stops = 0
-        self._stopped = anyio.Event()
-        self._burial = anyio.Lock()
+    @property
+    def pid(self) -> int: ...
+    @property
+    def exit(self) -> ProcessExit | None: ...
+    @property
+    def survivors(self) -> tuple[int, ...]: ...
+    @property
+    def last_rss_bytes(self) -> int: ...
+    @property
+    def breach(self) -> QuotaBreach | None: ...
+    @property
+    def was_stopped(self) -> bool: ...
 
     def is_running(self) -> bool:
         """False once it has ended, also before `wait` has seen it."""
-        return self.exit is None and self._handle.is_running()
+        ...
+
+    def limit(self, quota_bytes: int | None, *, backstop: bool = True) -> None:
+        """Kill its tree when that uses more than `quota_bytes`, from now on; None: whatever it uses.
+
+        backstop: refuse the process itself more than 1.5 times as much, where the system can.
+        """
+        ...
+
+    def peak_since(self, begin_s: float) -> int:
+        """The most memory of its tree in samples since `begin_s` of the monotonic clock; 0 without one."""
+        ...
 
     async def wait(self) -> ProcessExit:
         """Wait until the process has ended, and until everything it had started is killed and gone. Many may wait."""
-        if self.exit is None:
-            await self._handle.gone()
-        while self._stops:
-            await self._stopped.wait()
-        async with self._burial:
-            return await self._bury()
+        ...
 
     async def stop(self, grace_s: float) -> ProcessExit:
         """SIGTERM to the whole tree, `grace_s` seconds for it to end, SIGKILL to what is left, and wait as `wait` does.
 
         Cancelled, it kills at once, and leaves the waiting to another `wait` or `stop`.
         """
-        if self.exit is None:
-            try:  # a grace of 0 is SIGKILL at once
-                with self._stopping(), anyio.move_on_after(grace_s):
-                    if grace_s > 0:
-                        await self._terminate()
-            finally:
-                self.kill()
-        return await self.wait()
-
-    @contextlib.contextmanager
-    def _stopping(self) -> Generator[None]:
-        """Meanwhile the end of the process is no reason to kill what it left behind: that has its grace too."""
-        self._stops += 1
-        try:
-            yield
-        finally:
-            self._stops -= 1
-            if not self._stops:
-                over, self._stopped = self._stopped, anyio.Event()
-                over.set()
+        ...
 
     def kill(self) -> None:
         """SIGKILL to the whole tree, now; `wait` then confirms."""
-        if self.exit is None:
-            self._sweep()
-
-    async def _terminate(self) -> None:
-        handles = self._open_members()
-        try:
-            for handle in handles:
-                handle.send(signal.SIGTERM)
-                handle.send(signal.SIGCONT)  # a stopped process acts on SIGTERM only once it goes on
-            for handle in handles:
-                await handle.gone()
-        finally:
-            for handle in handles:
-                handle.close()
-
-    async def _bury(self) -> ProcessExit:
-        """The process has ended: kill what it left behind, reap it, see everything gone."""
-        if self.exit is None:
-            self._sweep()
-            self.exit = _reap(self._popen, self._inherited_peak)
-            self._handle.close()
-        with anyio.move_on_after(CONFIRM_S):
-            for handle in tuple(self._killed):
-                await handle.gone()
-        killed, self._killed = self._killed, []
-        self._report(tuple(handle.member.pid for handle in killed if is_alive(handle.member)))
-        for handle in killed:
-            handle.close()
-        return self.exit
-
-    def _report(self, survivors: tuple[int, ...]) -> None:
-        if survivors:
-            self.survivors += survivors
-            logger.error("processes %s, started by process %d, are still there after SIGKILL", survivors, self.pid)
-
-    def _sweep(self) -> None:
-        """Kill the whole tree: stop every process first, so that none starts another while we look.
-
-        Its root is not reaped before this is over, so that its number cannot have come to mean another process.
-        """
-        known = {handle.member for handle in self._killed}
-        for _ in range(_SWEEPS):
-            new = self._open_members(without=known)
-            if not new:
-                break
-            for handle in new:
-                handle.send(signal.SIGSTOP)
-            known.update(handle.member for handle in new)
-            self._killed.extend(new)
-        for handle in self._killed:
-            handle.send(signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-
-    def _open_members(self, without: Container[Member] = ()) -> list[ProcessHandle]:
-        found = (member for member in members(self.pid, self.marker) if member not in without)
-        handles = (ProcessHandle.of(member, self._popen if member.pid == self.pid else None) for member in found)
-        return [handle for handle in handles if handle is not None]
+        ...
 
 
-def start_process(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    pass_fds: Sequence[int] = (),
-    stdout: int | None = None,
-    stderr: int | None = None,
-    cwd: str | None = None,
-) -> Process:
-    """Start `argv` in a session of its own.
-
-    env: its whole environment, to which a marker is added. pass_fds: inherited under the same numbers. stdout, stderr:
-    descriptors, None for this process's own; standard input is empty. Blocks until the program runs (1-2 ms).
-    Raises ProcessStartFailed.
-    """
-    marker = f"ACTORFLOW_PROCESS_{uuid.uuid4().hex}"
-    try:
-        popen = subprocess.Popen(
-            list(argv),
-            env={**env, marker: "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            cwd=cwd,
-            close_fds=True,
-            pass_fds=tuple(pass_fds),
-            start_new_session=True,
-        )
-    except OSError as exc:
-        raise ProcessStartFailed(f"cannot start {argv[0]!r}: {exc}") from exc
-    return Process(popen, f"{marker}=1")
-
-
-def _reap(popen: subprocess.Popen[bytes], inherited_peak: int) -> ProcessExit:
-    """The end of a process that has ended."""
-    try:
-        _, status, usage = os.wait4(popen.pid, 0)
-    except ChildProcessError:  # reaped by the thread that waited
-        return _exit_of(popen.wait())
-    popen.returncode = os.waitstatus_to_exitcode(status)
-    peak_rss_bytes = usage.ru_maxrss * _RSS_UNIT_BYTES if usage.ru_maxrss > inherited_peak else None
-    return replace(_exit_of(popen.returncode), peak_rss_bytes=peak_rss_bytes, cpu_s=usage.ru_utime + usage.ru_stime)
-
-
-def _exit_of(returncode: int) -> ProcessExit:
-    return ProcessExit(signal=-returncode) if returncode < 0 else ProcessExit(exit_code=returncode)
+class ProcessStartFailed(SupervisorError):
+    """The operating system did not start the process; its error is the cause."""

@@ -13,7 +13,8 @@ import anyio
 import pytest
 
 from actorflow_supervisors import process_handle
-from actorflow_supervisors.process import Process, ProcessExit, ProcessStartFailed, start_process
+from actorflow_supervisors.process import Process, ProcessExit, ProcessStartFailed
+from actorflow_supervisors.process_direct import start_process
 from tests.faults.leaks import leak_audit as leak_audit
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("leak_audit")]
