@@ -9,7 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any, cast
 
+from . import arrow_values, numpy_values, pandas_values, polars_values
+from .bodies import Bodies
 from .errors import DecodeError
+from .limits import Limits
 from .type_names import TypeResolver, UnknownType
 from .typed import BUILDERS, Build, kind_of
 from .wire import Tag, unpack, unpack_tagged
@@ -37,19 +40,22 @@ Known = dict[tuple[type[object], Tag], Build]
 class Reader:
     """Builds one value: the hooks msgpack calls, innermost first, and what this one message has resolved."""
 
-    __slots__ = ("_builders", "_known", "_marks", "_resolver")
+    __slots__ = ("_builders", "_known", "_marks", "_resolver", "bodies", "limits")
 
-    def __init__(self, resolver: TypeResolver, known: Known) -> None:
+    def __init__(self, resolver: TypeResolver, known: Known, limits: Limits, bodies: Bodies) -> None:
+        self.limits = limits
+        self.bodies = bodies
         self._resolver = resolver
         self._known = known
         self._marks = 0
         self._builders: dict[tuple[str, Tag], Build] = {}
 
-    def read(self, data: bytes) -> object:
-        """The value; raises DecodeError. `data` has passed the limits."""
+    def read(self, data: bytes | bytearray) -> object:
+        """The value; raises DecodeError. `data` is its msgpack and has passed the limits."""
         value = unpack_tagged(data, self._on_ext, self._on_list)
         if self._marks:
             raise DecodeError("a tag stands where no tag may")
+        self.bodies.refuse_rest()
         return value
 
     def typed(self, items: list[Any]) -> object:
@@ -94,7 +100,7 @@ class Reader:
             raise DecodeError(f"at tag {mark.tag.name} of {len(items) - 1} elements: {what}") from exc
 
 
-def read_plain(data: bytes) -> object:
+def read_plain(data: bytes | bytearray) -> object:
     """A value without any tag."""
     return unpack(data, _no_ext)
 
@@ -212,6 +218,14 @@ _BUILDERS: dict[Tag, Callable[[Reader, list[Any]], object]] = {
     Tag.DATE: lambda _, items: date.fromordinal(*_payload(items, int)),
     Tag.TIME: _time,
     Tag.TIMEDELTA: lambda _, items: timedelta(*_payload(items, int, int, int)),
+    Tag.BODY: lambda reader, items: bytes(reader.bodies.next(*items[1:])),
+    Tag.BUFFER: lambda reader, items: reader.bodies.next_buffer(*items[1:]),
+    Tag.NDARRAY: numpy_values.build_array,
+    Tag.NUMPY_SCALAR: numpy_values.build_scalar,
+    Tag.NUMPY_DTYPE: numpy_values.build_dtype,
+    Tag.ARROW: arrow_values.build,
+    Tag.PANDAS: pandas_values.build,
+    Tag.POLARS: polars_values.build,
     **dict.fromkeys((Tag.ENUM, Tag.NAMEDTUPLE, Tag.DATACLASS, Tag.MODEL), Reader.typed),
 }
 _MARKS: dict[int, _Mark] = {tag.value: _Mark(tag, build) for tag, build in _BUILDERS.items()}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from .bodies import Bodies
 from .build import Known, Reader, read_plain
 from .errors import DecodeError, Refusal
 from .limits import Limits, check
 from .lower import Lowering
 from .type_names import TypeResolver
-from .wire import pack
+from .wire import BODIES_HEAD, pack_with_bodies, split_bodies
 
 _TAG_HEAD = b"\xc7"
+_BODIES = bytes([BODIES_HEAD])
 
 
 class Codec:
@@ -18,10 +20,10 @@ class Codec:
     Carries None, bool, int of any size, float, str, bytes, bytearray, list, tuple, set, frozenset, dict with any
     hashable keys, date, time, datetime (naive, fixed offset, zoneinfo, fold), timedelta, Decimal, UUID, Path,
     complex, range, slice, enums and flags, NamedTuples, dataclasses and pydantic models (no __init__ and no validator
-    runs again; what was set, private and extra is kept). All else is refused with the way out, also subclasses of
-    builtins.
+    runs again; what was set, private and extra is kept); and the arrays, tables and scalars of numpy, pandas, polars
+    and pyarrow (docs/values.md). All else is refused with the way out, also subclasses of builtins.
     An object that stands in a value twice comes back as two equal ones. No pickle; nothing is imported but what
-    `resolve` permits. Safe between threads.
+    `resolve` permits, and one of these four libraries where a value is of it. Safe between threads.
     """
 
     def __init__(self, resolve: TypeResolver | None = None, limits: Limits | None = None) -> None:
@@ -33,27 +35,47 @@ class Codec:
     def encode(self, value: object, name: str = "value") -> bytes:
         """The encoded form, within the limits; raises EncodeError, whose path begins with `name`."""
         try:
-            data = pack(self._lowering.lower(value))
+            data = pack_with_bodies(self._lowering.lower(value))
             if len(data) > self.limits.max_bytes or len(data) > self.limits.max_elements:
                 self._check_own(data, value)
         except Refusal as refusal:
             raise refusal.as_error(name) from None
         return data
 
-    def decode(self, data: bytes) -> object:
+    def decode(self, data: bytes | bytearray) -> object:
         """The value; raises DecodeError for all that `encode` did not make, before it builds more than the limits."""
-        check(data, self.limits)
+        return self._decode(data, is_given=False)
+
+    def decode_given(self, data: bytearray) -> object:
+        """The same for data that is given away: its arrays lie in it, and are not copied out of it."""
+        return self._decode(data, is_given=True)
+
+    def _decode(self, data: bytes | bytearray, *, is_given: bool) -> object:
         try:
-            return Reader(self._resolver, self._known).read(data) if _TAG_HEAD in data else read_plain(data)
+            head, bodies_at = self._split(data)
+            check(head, self.limits)
+            if bodies_at is None and _TAG_HEAD not in head:
+                return read_plain(head)
+            bodies = Bodies(data, len(data) if bodies_at is None else bodies_at, is_given=is_given)
+            return Reader(self._resolver, self._known, self.limits, bodies).read(head)
         except DecodeError:
             raise
         except Exception as exc:
             raise DecodeError(f"malformed: {type(exc).__name__}: {exc}") from exc
 
+    def _split(self, data: bytes | bytearray) -> tuple[bytes | bytearray, int | None]:
+        """(the msgpack value, where its bodies begin or None without any)."""
+        if data[:1] != _BODIES:
+            return data, None
+        if len(data) > self.limits.max_bytes:
+            raise DecodeError(f"{len(data):,} bytes are more than the limit of {self.limits.max_bytes:,}")
+        return split_bodies(data)
+
     def _check_own(self, data: bytes, value: object) -> None:
         """Refuse here what every decoder with these limits would refuse."""
         try:
-            check(data, self.limits)
+            head, _ = self._split(data)
+            check(head, self.limits)
         except DecodeError as exc:
             help = "send it in parts, or raise Limits(max_bytes=, max_elements=)"
             raise Refusal(type_name=type(value).__qualname__, reason=str(exc), help=help) from None

@@ -59,3 +59,21 @@ class Refusal(Exception):
     def as_error(self, root: str) -> EncodeError:
         path = root + "".join(reversed(self.steps))
         return EncodeError(path=path, type_name=self.type_name, reason=self.reason, help=self.help)
+
+
+def type_name(cls: type[object]) -> str:
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def kind_name(value: object) -> str:
+    """The name of its type."""
+    return type_name(type(value))
+
+
+def shown(value: object) -> str:
+    """Short, and safe for a value whose repr fails."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - any fault of a foreign repr; the path must still be told
+        text = f"<{type_name(type(value))}>"
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -41,7 +41,7 @@ class Limits:
         return 2 * self.max_depth + 2
 
 
-def check(data: bytes, limits: Limits) -> None:
+def check(data: bytes | bytearray, limits: Limits) -> None:
     """Raise DecodeError unless `data` is one well-formed msgpack value within `limits`.
 
     Small data with few bytes that could open a container passes without a walk: unpacking it is safe, and says
@@ -100,7 +100,7 @@ def _scalars(count: int) -> re.Pattern[bytes]:
     return re.compile(rb"(?:%b){%d}+" % (_SCALAR, count), re.DOTALL)
 
 
-def _walk(data: bytes, limits: Limits) -> None:
+def _walk(data: bytes | bytearray, limits: Limits) -> None:
     """Visit each element once, without building it; no recursion, and no trust in a length that data states.
 
     One long loop, since it runs for every element of every large value.
@@ -161,7 +161,7 @@ def _refuse_count(count: int, at: int, end: int, elements: int, limits: Limits) 
         raise DecodeError(f"more elements than the limit of {limits.max_elements:,}")
 
 
-def _count(data: bytes, at: int, head: int) -> tuple[int, int]:
+def _count(data: bytes | bytearray, at: int, head: int) -> tuple[int, int]:
     """(position after the header, its count) of an array or a map."""
     if head < 0xA0:
         return at + 1, head & 0x0F

@@ -9,12 +9,15 @@ from enum import Enum
 from types import ModuleType
 from typing import Any, NoReturn, cast
 
-from .errors import Refusal
+from . import arrow_values, numpy_values, pandas_values, polars_values
+from .errors import Refusal, shown, type_name
 from .type_names import TypeResolver, UnnamedType
-from .typed import kind_of, lower_dataclass, lower_model
-from .wire import MARKS, Tag
+from .typed import Parts, kind_of, lower_dataclass, lower_model
+from .wire import LARGE_BYTES, MARKS, Tag, in_or_behind
 
-SCALARS: frozenset[type] = frozenset({type(None), bool, int, float, str, bytes})
+INLINE: frozenset[type] = frozenset({type(None), bool, int, float, str})
+SCALARS: frozenset[type] = INLINE | {bytes}
+"""What msgpack carries as it is; bytes only while they are few."""
 
 FEW_ITEMS = 32
 
@@ -32,6 +35,15 @@ _LEAVES: dict[tuple[str, str], Callable[[Any], list[object]]] = {
 }
 
 
+_LIBRARIES: dict[str, tuple[Callable[[Parts, type[object]], Lower | None], str]] = {
+    "numpy": (numpy_values.plan_for, "convert it with numpy.asarray(value) or value.tolist()"),
+    "pandas": (pandas_values.plan_for, "convert it to a DataFrame, a Series or plain values"),
+    "polars": (polars_values.plan_for, "call .collect() on it, or convert it to a DataFrame, a Series or plain values"),
+    "pyarrow": (arrow_values.plan_for, "convert it to a Table, an Array or plain values"),
+}
+"""(how to lower its types, the way out for its others). None of them is imported here: a value of it brings it."""
+
+
 class Lowering:
     """Lowers values, and remembers for each type how. Safe between threads: two may only find the same plan."""
 
@@ -44,7 +56,8 @@ class Lowering:
             tuple: lambda value, depth: self._items(value, depth, [MARKS[Tag.TUPLE]]),
             set: lambda value, depth: self._items(value, depth, [MARKS[Tag.SET]]),
             frozenset: lambda value, depth: self._items(value, depth, [MARKS[Tag.FROZENSET]]),
-            bytearray: lambda value, _: [MARKS[Tag.BYTEARRAY], bytes(value)],
+            bytes: lambda value, _: in_or_behind(value, Tag.BODY),
+            bytearray: lambda value, _: [MARKS[Tag.BYTEARRAY], in_or_behind(bytes(value), Tag.BODY)],
             complex: lambda value, _: [MARKS[Tag.COMPLEX], value.real, value.imag],
             range: lambda value, _: [MARKS[Tag.RANGE], value.start, value.stop, value.step],
             slice: lambda value, depth: self._items(
@@ -62,7 +75,7 @@ class Lowering:
 
     def part(self, value: object, depth: int) -> object:
         kind = type(value)
-        if kind in SCALARS:
+        if kind in INLINE:
             return value
         plan = self._plans.get(kind)
         if plan is None:
@@ -87,7 +100,7 @@ class Lowering:
         refuse_too_deep(items, depth)
         before = len(out)
         for item in items:
-            if type(item) in SCALARS:
+            if type(item) in INLINE:
                 out.append(item)
                 continue
             try:
@@ -110,7 +123,7 @@ class Lowering:
         out: dict[object, object] = {}
         for key, value in mapping.items():
             try:
-                out[key] = value if type(value) in SCALARS else self.part(value, depth)
+                out[key] = value if type(value) in INLINE else self.part(value, depth)
             except Refusal as refusal:
                 raise refusal.under(step(key)) from None
         return out
@@ -132,6 +145,8 @@ class Lowering:
         for (module, name), lower in _LEAVES.items():
             if module in sys.modules and getattr(sys.modules[module], name, None) is cls:
                 return lambda value, _: lower(value)
+        if plan := _library_plan(self, cls):
+            return plan
         kind = kind_of(cls)
         if kind is None:
             refuse(cls)
@@ -175,13 +190,32 @@ class Lowering:
         return lower
 
 
+def _library_of(cls: type[object]) -> str | None:
+    root = cls.__module__.partition(".")[0]
+    return root if root in _LIBRARIES and root in sys.modules else None
+
+
+def _library_plan(parts: Parts, cls: type[object]) -> Lower | None:
+    library = _library_of(cls)
+    return _LIBRARIES[library][0](parts, cls) if library else None
+
+
 def all_scalars(items: Collection[object]) -> bool:
+    """Whether msgpack may carry all items as they are."""
     if len(items) < FEW_ITEMS:
-        return SCALARS.issuperset(map(type, items))
+        if INLINE.issuperset(map(type, items)):
+            return True
+        return SCALARS.issuperset(map(type, items)) and _are_small(items)
     # Most long ones are of one type throughout, and counting it is the fastest proof.
     types = list(map(type, items))
     first = types[0]
-    return first in SCALARS and (types.count(first) == len(types) or SCALARS.issuperset(types))
+    if first in INLINE and types.count(first) == len(types):
+        return True
+    return SCALARS.issuperset(types) and (bytes not in types or _are_small(items))
+
+
+def _are_small(items: Collection[object]) -> bool:
+    return all(type(item) is not bytes or len(item) < LARGE_BYTES for item in items)
 
 
 def refuse_too_deep(value: object, depth: int) -> None:
@@ -210,27 +244,14 @@ def _why_not(cls: type[object]) -> str:
 def _way_out(cls: type[object]) -> str:
     if cls is memoryview:
         return "send bytes(value)"
-    if cls.__module__.partition(".")[0] == "numpy":
-        return "convert it with .item() or .tolist()"
+    if library := next(filter(None, map(_library_of, cls.__mro__)), None):
+        return _LIBRARIES[library][1]
     base = next((builtin for builtin in _BUILTINS if issubclass(cls, builtin)), None)
     if base is not None:
         return f"convert it with {base.__name__}(value), or make it a dataclass or a pydantic model"
     if issubclass(cls, type | ModuleType) or any("__call__" in vars(base) for base in cls.__mro__):
         return "send its name instead"
     return "make it a dataclass or a pydantic model, or convert it to plain values first"
-
-
-def type_name(cls: type[object]) -> str:
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
-
-
-def shown(value: object) -> str:
-    """Short, and safe for a value whose repr fails."""
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - any fault of a foreign repr; the path must still be told
-        text = f"<{type_name(type(value))}>"
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _subscript(key: object) -> str:

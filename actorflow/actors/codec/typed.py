@@ -36,8 +36,9 @@ Build = Callable[..., object]
 
 
 class Parts(Protocol):
-    """What the plans here need of the lowering."""
+    """What the plans for one type need of the lowering."""
 
+    def part(self, value: object, depth: int) -> object: ...
     def named(self, mapping: dict[Any, object], depth: int, step: Callable[[Any], str]) -> dict[object, object]: ...
 
 
