@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -21,6 +22,9 @@ from actorflow.runs.control_socket import Answers, ControlPlace, socket_path
 from actorflow.runs.events import Record, RecordedParam, RecordedTask, RunStarted
 from actorflow.runs.executor import ErrorRecord, Executor
 from actorflow.runs.instructions import Finish
+from actorflow.runs.output_capture import captured_prints
+from actorflow.runs.output_echo import echo
+from actorflow.runs.output_log import Listener, OutputLimits, OutputLog
 from actorflow.runs.runner import RunInput, run_plan
 from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore, new_run_id
@@ -38,12 +42,15 @@ class RunSettings:
 
     store: folder of the run store; None means ACTORFLOW_STORE, else `.actorflow` in the current folder. workers: how
     many worker processes the `process` executor may have; None means one a core. executor: the run's default, as the
-    plan was made with it; recorded only.
+    plan was made with it; recorded only. capture_prints: what tasks in this process print and log is kept, too.
+    output_limits: how much of all that is.
     """
 
     store: str | Path | None = None
     workers: int | None = None
     executor: str | None = None
+    capture_prints: bool = False
+    output_limits: OutputLimits = field(default_factory=OutputLimits)
 
 
 class RunFailed(ActorflowError):
@@ -127,10 +134,12 @@ async def execute(
     on_records: Observer | None = None,
     control: RunControl | None = None,
     run_id: str | None = None,
+    on_output: Listener = echo,
 ) -> RunResult[R_co]:
-    """Carry out a plan that was made from `dag`."""
+    """Carry out a plan that was made from `dag`. on_output: told, on another thread, of what tasks print."""
     header = _header(plan, settings, run_id or new_run_id())
-    journal = SqliteStore(settings.store).create_run(header.run_id)
+    store = SqliteStore(settings.store)
+    journal = store.create_run(header.run_id)
     if on_records is not None:
         journal.subscribe(on_records)
     given = RunInput(
@@ -142,8 +151,15 @@ async def execute(
         file=plan.graph.location.file,
         functions=dag.functions,
         control=ControlPlace(socket_path(journal.path), _serve_control),
+        output=OutputLog(
+            store.open_output(header.run_id),
+            limits=settings.output_limits,
+            listener=on_output,
+            captures_here=settings.capture_prints,
+        ),
     )
-    return _result(await run_plan(given, control=control), header.run_id, journal.path)
+    with captured_prints() if settings.capture_prints else nullcontext():
+        return _result(await run_plan(given, control=control), header.run_id, journal.path)
 
 
 async def _serve_control(listening: socket.socket, answers: Answers) -> None:

@@ -8,6 +8,8 @@ from functools import partial
 from typing import cast
 
 from actorflow.runs.executor import AttemptSpec, Capabilities, Outcome, RunSite
+from actorflow.runs.output_capture import printing_of
+from actorflow.runs.output_log import OutputLog
 from actorflow.runs.task_call import call_async
 from actorflow.runs.time_limit import within_timeout
 
@@ -24,16 +26,19 @@ class EventLoopExecutor:
     def __init__(self, slots: int = DEFAULT_SLOTS) -> None:
         self.slots = slots
         self._functions: Mapping[str, Callable[..., object]] = {}
+        self._output: OutputLog | None = None
 
     @asynccontextmanager
     async def opened(self, site: RunSite) -> AsyncGenerator[None]:
         self._functions = site.functions
+        self._output = site.output
         yield
 
     async def execute(self, attempt: AttemptSpec) -> Outcome:
         # The plan gives this executor coroutine functions only.
         function = cast(Callable[..., Awaitable[object]], self._functions[attempt.task])
-        return await within_timeout(attempt, partial(call_async, function, attempt))
+        with printing_of(self._output, attempt):
+            return await within_timeout(attempt, partial(call_async, function, attempt))
 
     def kill(self) -> None:
         """Nothing: cancelling is all that a loop offers, and the run has done that."""

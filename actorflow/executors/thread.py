@@ -11,6 +11,8 @@ import anyio
 from anyio import to_thread
 
 from actorflow.runs.executor import AttemptSpec, Capabilities, Outcome, RunSite
+from actorflow.runs.output_capture import printing_of
+from actorflow.runs.output_log import OutputLog
 from actorflow.runs.task_call import call_sync
 
 
@@ -27,17 +29,20 @@ class ThreadExecutor:
     def __init__(self, slots: int | None = None) -> None:
         self.slots = slots if slots is not None else min(32, (os.cpu_count() or 1) + 4)
         self._functions: Mapping[str, Callable[..., object]] = {}
+        self._output: OutputLog | None = None
         self._limiter: anyio.CapacityLimiter | None = None
 
     @asynccontextmanager
     async def opened(self, site: RunSite) -> AsyncGenerator[None]:
         self._functions = site.functions
+        self._output = site.output
         self._limiter = anyio.CapacityLimiter(self.slots)
         yield
 
     async def execute(self, attempt: AttemptSpec) -> Outcome:
         call = partial(call_sync, self._functions[attempt.task], attempt)
-        return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._limiter)
+        with printing_of(self._output, attempt):
+            return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._limiter)
 
     def kill(self) -> None:
         """Nothing: a thread cannot be ended."""

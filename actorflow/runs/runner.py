@@ -20,6 +20,7 @@ from functools import partial
 from random import Random
 
 import anyio
+from anyio import to_thread
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.handler import handler
@@ -28,13 +29,15 @@ from actorflow.actors.ref import ActorRef
 from actorflow.actors.system import ActorSystem
 from actorflow.flows.plan import Plan
 from actorflow.runs.control import RunControl
-from actorflow.runs.control_socket import ControlPlace, ControlSocket
+from actorflow.runs.control_socket import Answers, ControlPlace, ControlSocket
 from actorflow.runs.coordinator import Coordinator
 from actorflow.runs.error_record import error_record
 from actorflow.runs.events import RunFinished, RunStarted
 from actorflow.runs.executor import Cause, ErrorRecord, Executor, RunSite
 from actorflow.runs.instructions import Finish
 from actorflow.runs.journal import Journal
+from actorflow.runs.output_log import OutputLog
+from actorflow.runs.output_news import output_news
 from actorflow.runs.run_state import RunState
 from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
@@ -50,7 +53,8 @@ class RunInput:
     """What the runner is given: the plan, its durable side, and where attempts execute.
 
     header: the run's first event. functions: the plain functions behind "module:qualname" task names.
-    control: where others may ask about the run while it lasts; None: nowhere.
+    control: where others may ask about the run while it lasts; None: nowhere. output: where what tasks print goes;
+    closed with the run.
     """
 
     plan: Plan
@@ -61,6 +65,7 @@ class RunInput:
     file: str
     functions: Mapping[str, Callable[..., object]]
     control: ControlPlace | None = None
+    output: OutputLog | None = None
 
     @property
     def run_id(self) -> str:
@@ -107,7 +112,7 @@ class Run(Actor):
         self.context.monitor(writer)
         await writer.tell(JournalWriter.write)
         if self.given.control is not None:
-            socket = partial(ControlSocket, self.given.control, {"actors": self._actors})
+            socket = partial(ControlSocket, self.given.control, self._answers())
             self.context.spawn_nowait(socket, name="control", restart=Restart.transient)
         return await self.context.spawn(Workers, name="workers")
 
@@ -126,6 +131,10 @@ class Run(Actor):
     async def cancel(self, reason: str) -> None:
         if self.coordinator is not None:
             await self.coordinator.tell(Coordinator.cancel, reason)
+
+    def _answers(self) -> Answers:
+        news = {} if self.given.output is None else {"output": partial(output_news, self.given.output)}
+        return {"actors": self._actors, **news}
 
     async def _actors(self, given: Mapping[str, object]) -> object:
         """Every actor of the run, for who asks at the control socket."""
@@ -179,6 +188,7 @@ class _Runner:
             file=self.given.file,
             functions=self.given.functions,
             spawn=partial(_spawn_worker, workers),
+            output=self.given.output,
         )
         self._run = run
         try:
@@ -187,6 +197,8 @@ class _Runner:
                     await stack.enter_async_context(executor.opened(site))
                 await self._live(run, control)
         finally:
+            if self.given.output is not None:
+                await _close_output(self.given.output)
             self._record_end()
             await self.given.journal.close()
 
@@ -245,6 +257,14 @@ class _Runner:
                 error=finish.error,
             )
         )
+
+
+async def _close_output(output: OutputLog) -> None:
+    if output.is_silent:
+        output.close()
+        return
+    with anyio.CancelScope(shield=True):  # bounded: what waits to be written is
+        await to_thread.run_sync(output.close)
 
 
 async def _spawn_worker(workers: ActorRef[Workers], factory: Callable[[], Actor], **options: object) -> ActorRef[Actor]:

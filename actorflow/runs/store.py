@@ -5,6 +5,7 @@
 | .gitignore | `*` |
 | format | the number of this layout |
 | runs/RUN_ID.sqlite | the journal of one run; `.lock` beside it while a process owns it |
+| runs/RUN_ID.log.jsonl | what its tasks printed, where they did |
 | catalog.sqlite | a line for each run; rebuilt when lost or stale |
 
 Directories are made with mode 0700, files with 0600. What is raised: actorflow/runs/store_errors.py.
@@ -24,6 +25,7 @@ from actorflow.runs.journal import Journal
 from actorflow.runs.journal_file import JournalFile
 from actorflow.runs.journal_reader import JournalReader
 from actorflow.runs.memory_log import MemoryLog
+from actorflow.runs.output_file import OutputFile, OutputMemory, OutputReader, OutputSink, output_path
 from actorflow.runs.owner import is_alive
 from actorflow.runs.run_ids import check_run_id
 from actorflow.runs.run_ids import new_run_id as new_run_id
@@ -68,6 +70,10 @@ class RunStore(Protocol):
         """A run to read, its owner alive or not; raises RunNotFound, AmbiguousRun."""
         ...
 
+    def open_output(self, run_id: str) -> OutputSink:
+        """Where the output of a run's tasks is to be kept, for its owner."""
+        ...
+
     def runs(self) -> list[RunSummary]:
         """All of them, newest first."""
         ...
@@ -109,7 +115,16 @@ class SqliteStore:
     def open_run(self, name: str) -> StoredRun:
         run_id = self._resolve(name)
         path = self._file(run_id)
-        return StoredRun(run_id=run_id, path=path, rows=lambda: _rows_of(path), is_owned=lambda: _is_owned(path))
+        return StoredRun(
+            run_id=run_id,
+            path=path,
+            rows=lambda: _rows_of(path),
+            is_owned=lambda: _is_owned(path),
+            output=OutputReader(output_path(path)).lines,
+        )
+
+    def open_output(self, run_id: str) -> OutputFile:
+        return OutputFile(output_path(self._file(run_id)))
 
     def runs(self) -> list[RunSummary]:
         self._check_layout()
@@ -172,6 +187,7 @@ class MemoryStore:
 
     def __init__(self, *, make_journal: MakeJournal = Journal) -> None:
         self._logs: dict[str, MemoryLog] = {}
+        self._outputs: dict[str, OutputMemory] = {}
         self._make_journal = make_journal
 
     def create_run(self, run_id: str | None = None) -> Journal:
@@ -190,7 +206,17 @@ class MemoryStore:
 
     def open_run(self, name: str) -> StoredRun:
         log = self._log(name)
-        return StoredRun(run_id=log.run_id, path=log.path, rows=log.rows, is_owned=lambda: log.owned)
+        output = self.open_output(log.run_id)
+        return StoredRun(
+            run_id=log.run_id,
+            path=log.path,
+            rows=log.rows,
+            is_owned=lambda: log.owned,
+            output=lambda: iter(output.lines()),
+        )
+
+    def open_output(self, run_id: str) -> OutputMemory:
+        return self._outputs.setdefault(run_id, OutputMemory())
 
     def runs(self) -> list[RunSummary]:
         logs = [self._logs[run_id] for run_id in sorted(self._logs, reverse=True)]

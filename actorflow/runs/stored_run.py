@@ -9,21 +9,32 @@ from pathlib import Path
 from actorflow.runs.event_rows import Row, decode_row
 from actorflow.runs.events import Record
 from actorflow.runs.history import RunRecord, fold
+from actorflow.runs.output import Origin, OutputRecord
+from actorflow.runs.output_file import records_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
-    """A run to read. rows: opens its journal anew. is_owned: whether a living process owns it right now."""
+    """A run to read.
+
+    rows: opens its journal anew. is_owned: whether a living process owns it right now. output: the lines in which its
+    tasks' output is kept; called again, those that have come since.
+    """
 
     run_id: str
     path: Path
     rows: Callable[[], Iterator[Row]]
     is_owned: Callable[[], bool]
+    output: Callable[[], Iterator[bytes]]
 
     def records(self) -> Iterator[Record]:
         """Every event on disk, in order, with the chain verified on the way; raises JournalDamaged."""
         for seq, data in self.rows():
             yield Record(seq, *decode_row(data))
+
+    def output_records(self, origin: Origin | None = None) -> Iterator[OutputRecord]:
+        """What its tasks printed, or what `origin` did; called again, what has come since."""
+        return records_of(self.output(), origin=origin)
 
     def history(self) -> RunRecord:
         """What became of it so far; raises JournalDamaged."""
