@@ -1,8 +1,8 @@
 """No-op pipelines per second, durable, beside a bare loop and a hand-written durable minimum in the same run.
 
 Prints JSON. Rates are of the run itself: imports and the graph's definition are not in them. BENCH_REPEATS (default 5)
-runs of each case; the median counts. Durable means: every state change is in SQLite with full sync before the run is
-reported as done.
+rounds, in each of which every case has its turn on every loop (BENCH_LOOPS, all by default); the median counts. Durable
+means: every state change is in SQLite with full sync before the run is reported as done.
 """
 
 from __future__ import annotations
@@ -18,62 +18,67 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal
 
 import anyio
 
 import actorflow
 from actorflow.runs.events import AttemptFinished, Record
 from bench import _noop_dags as dags
+from bench._loops import LOOPS, LoopName, run_on, runs_on
 
-Backend = Literal["asyncio", "trio"]
 Observer = Callable[[Sequence[Record]], None]
-BACKENDS: tuple[Backend, ...] = ("asyncio", "trio")
+Case = Callable[[LoopName], object]
+STORES = os.environ.get("BENCH_STORE")
 REPEATS = int(os.environ.get("BENCH_REPEATS", "5"))
+WANTED: tuple[LoopName, ...] = tuple(
+    loop for loop in LOOPS if loop in os.environ.get("BENCH_LOOPS", " ".join(LOOPS)).split()
+)
 
 
-def timed(call: Callable[[], object]) -> float:
-    """Seconds of one call, the median of REPEATS after one that is not counted."""
-    call()
-    seconds: list[float] = []
-    for _ in range(REPEATS):
-        before = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - before)
-    return statistics.median(seconds)
+def medians(cases: Mapping[str, Case]) -> dict[tuple[str, LoopName], float]:
+    """Seconds of each case on each loop, after one round that is not counted."""
+    seconds: dict[tuple[str, LoopName], list[float]] = defaultdict(list)
+    for _ in range(REPEATS + 1):
+        for name, case in cases.items():
+            for loop in WANTED:
+                before = time.perf_counter()
+                case(loop)
+                seconds[name, loop].append(time.perf_counter() - before)
+    return {key: statistics.median(taken[1:]) for key, taken in seconds.items()}
 
 
 def run(
     bound: actorflow.BoundDag[int],
-    backend: Backend,
+    loop: LoopName,
     *,
     executor: str | None = None,
     workers: int | None = None,
     on_records: Observer | None = None,
 ) -> None:
     """One durable run in a store of its own."""
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_STORE")) as store:
+    with runs_on(loop) as backend, tempfile.TemporaryDirectory(prefix="bench-", dir=STORES) as store:
         result = actorflow.run(
             bound, store=store, backend=backend, executor=executor, workers=workers, on_records=on_records
         )
         assert result.status == "succeeded", result.error
 
 
-def links_ms(bound: actorflow.BoundDag[int], backend: Backend) -> dict[str, float]:
+def links_ms(bound: actorflow.BoundDag[int], loop: LoopName) -> dict[str, float]:
     """From the start of one attempt to the start of the next on a chain."""
     starts: list[float] = []
 
     def keep(records: Sequence[Record]) -> None:
         starts.extend(record.event.started for record in records if isinstance(record.event, AttemptFinished))
 
-    run(bound, backend, on_records=keep)
+    run(bound, loop, on_records=keep)
     links = sorted((later - earlier) * 1000 for earlier, later in itertools.pairwise(starts))
     return {"p50": round(links[len(links) // 2], 4), "p99": round(links[int(len(links) * 0.99)], 4)}
 
 
-def bare_fan(width: int, backend: Backend) -> None:
+def bare_fan(width: int, loop: LoopName) -> None:
     async def noop(out: list[int], value: int) -> None:
         out.append(value)
 
@@ -84,7 +89,7 @@ def bare_fan(width: int, backend: Backend) -> None:
                 group.start_soon(noop, out, value)
         assert len(out) == width
 
-    anyio.run(main, backend=backend)
+    run_on(loop, main)
 
 
 class MinimalJournal:
@@ -122,7 +127,7 @@ class MinimalJournal:
         self.db.close()
 
 
-def minimum(width: int, *, chain: bool, backend: Backend) -> None:
+def minimum(width: int, loop: LoopName, *, chain: bool) -> None:
     """Two rows a task, each task a task of the loop; on the chain each awaits the one before."""
 
     async def noop(journal: MinimalJournal, value: int) -> int:
@@ -131,7 +136,7 @@ def minimum(width: int, *, chain: bool, backend: Backend) -> None:
         return value
 
     async def main() -> None:
-        with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_STORE")) as folder:
+        with tempfile.TemporaryDirectory(dir=STORES) as folder:
             journal = MinimalJournal(f"{folder}/log.sqlite")
             if chain:
                 for value in range(width):
@@ -143,7 +148,7 @@ def minimum(width: int, *, chain: bool, backend: Backend) -> None:
                         group.start_soon(noop, journal, value)
             journal.close()
 
-    anyio.run(main, backend=backend)
+    run_on(loop, main)
 
 
 def case(width: int, seconds: float, floor_s: float) -> dict[str, float]:
@@ -156,36 +161,60 @@ def case(width: int, seconds: float, floor_s: float) -> dict[str, float]:
     }
 
 
+def cases() -> dict[str, Case]:
+    """Limits first; a name ends with how many tasks it is."""
+    return {
+        "bare_loop_fan_10000": partial(bare_fan, 10_000),
+        "minimum_fan_10000": partial(minimum, 10_000, chain=False),
+        "minimum_fan_1000": partial(minimum, 1_000, chain=False),
+        "minimum_chain_1000": partial(minimum, 1_000, chain=True),
+        "async_fan_1000": partial(run, dags.fan.bind(width=1_000)),
+        "async_fan_10000": partial(run, dags.fan.bind(width=10_000)),
+        "async_chain_1000": partial(run, dags.chain_1000.bind()),
+        "inline_fan_1000": partial(run, dags.fan.bind(width=1_000), executor="inline"),
+        "process_fan_1000": partial(run, dags.fan_def.bind(width=1_000), workers=2),
+        "process_chain_200": partial(run, dags.chain_def_200.bind(), workers=2),
+    }
+
+
+def of_loop(loop: LoopName, seconds: Mapping[tuple[str, LoopName], float]) -> dict[str, object]:
+    took = {name: taken_s for (name, on), taken_s in seconds.items() if on == loop}
+    limits = {name: taken_s for name, taken_s in took.items() if name.startswith(("bare_", "minimum_"))}
+    found: dict[str, object] = {
+        "limits_tasks_per_s": {name: round(width_of(name) / taken_s) for name, taken_s in limits.items()}
+    }
+    for name, taken_s in took.items():
+        if name not in limits:
+            floor_s = limits[FLOORS[name]] * width_of(name) / width_of(FLOORS[name])
+            found[name] = {**case(width_of(name), taken_s, floor_s), **of_asyncio(name, loop, seconds)}
+    found["linearity_10000_vs_1000"] = round(took["async_fan_10000"] / took["async_fan_1000"] / 10, 3)
+    found["chain_link_ms"] = links_ms(dags.chain_1000.bind(), loop)
+    return found
+
+
+FLOORS = {
+    "async_fan_1000": "minimum_fan_1000",
+    "async_fan_10000": "minimum_fan_10000",
+    "async_chain_1000": "minimum_chain_1000",
+    "inline_fan_1000": "minimum_fan_1000",
+    "process_fan_1000": "minimum_fan_1000",
+    "process_chain_200": "minimum_chain_1000",
+}
+
+
+def width_of(name: str) -> int:
+    return int(name.rsplit("_", 1)[1])
+
+
+def of_asyncio(name: str, loop: LoopName, seconds: Mapping[tuple[str, LoopName], float]) -> dict[str, float]:
+    """What the loop makes of asyncio's rate."""
+    asyncio_s = seconds.get((name, "asyncio"))
+    return {} if asyncio_s is None or loop == "asyncio" else {"of_asyncio": round(asyncio_s / seconds[name, loop], 2)}
+
+
 def main() -> None:
-    report: dict[str, object] = {"repeats": REPEATS}
-    for backend in BACKENDS:
-        floors = {
-            "bare_loop_fan_10000": timed(partial(bare_fan, 10_000, backend)),
-            "minimum_fan_10000": timed(partial(minimum, 10_000, chain=False, backend=backend)),
-            "minimum_fan_1000": timed(partial(minimum, 1_000, chain=False, backend=backend)),
-            "minimum_chain_1000": timed(partial(minimum, 1_000, chain=True, backend=backend)),
-        }
-        fan_1000 = timed(partial(run, dags.fan.bind(width=1_000), backend))
-        fan_10000 = timed(partial(run, dags.fan.bind(width=10_000), backend))
-        chain = timed(partial(run, dags.chain_1000.bind(), backend))
-        inline = timed(partial(run, dags.fan.bind(width=1_000), backend, executor="inline"))
-        process = timed(partial(run, dags.fan_def.bind(width=1_000), backend, workers=2))
-        process_chain = timed(partial(run, dags.chain_def_200.bind(), backend, workers=2))
-        report[backend] = {
-            "limits_tasks_per_s": {
-                name: round(int(name.rsplit("_", 1)[1]) / seconds) for name, seconds in floors.items()
-            },
-            "async_fan_1000": case(1_002, fan_1000, floors["minimum_fan_1000"]),
-            "async_fan_10000": case(10_002, fan_10000, floors["minimum_fan_10000"]),
-            "linearity_10000_vs_1000": round((fan_10000 / 10_002) / (fan_1000 / 1_002), 3),
-            "async_chain_1000": {
-                **case(1_000, chain, floors["minimum_chain_1000"]),
-                "link_ms": links_ms(dags.chain_1000.bind(), backend),
-            },
-            "inline_fan_1000": case(1_002, inline, floors["minimum_fan_1000"]),
-            "process_fan_1000": case(1_002, process, floors["minimum_fan_1000"]),
-            "process_chain_200": case(200, process_chain, floors["minimum_chain_1000"] / 5),
-        }
+    seconds = medians(cases())
+    report: dict[str, object] = {"repeats": REPEATS, **{loop: of_loop(loop, seconds) for loop in WANTED}}
     report["peak_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     print(json.dumps(report, indent=2))
 
