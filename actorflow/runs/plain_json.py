@@ -10,6 +10,7 @@
 | Path, UUID, Decimal, complex, range, date, time, datetime | text; times in ISO 8601 |
 | timedelta | seconds |
 | Enum | its value |
+| scalar of numpy | the plain value it holds |
 | anything else | its repr |
 """
 
@@ -84,9 +85,16 @@ def _object(value: object) -> object:
     fields: Mapping[str, object] | None = getattr(value, "__dataclass_fields__", None)
     if fields is not None and not isinstance(value, type):
         return {name: plain(getattr(value, name, None)) for name in fields}
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        return _numpy_scalar(value)
     if hasattr(value, "__fspath__") or type(value).__module__ in ("decimal", "_decimal", "uuid"):
         return str(value)
     return _repr(value)
+
+
+def _numpy_scalar(value: object) -> object:
+    item: object = cast("Any", value).item()
+    return plain(item) if type(item).__module__ != "numpy" else str(value)  # what Python has no type for: text
 
 
 def _model(value: object, dump: Callable[..., object]) -> object:

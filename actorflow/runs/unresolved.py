@@ -1,6 +1,7 @@
 """Reads an encoded value without the classes it names: fields as a dict, an enum member by its name.
 
-For showing a run in a process that never imports the user's module. A value that names no class reads as ever.
+For showing a run in a process that never imports the user's module. A value that names no class reads as ever; large
+bytes, arrays and tables among others are named, not read.
 """
 
 from __future__ import annotations
@@ -8,14 +9,15 @@ from __future__ import annotations
 from typing import Any, cast
 
 from actorflow.actors.codec import DecodeError
-from actorflow.actors.codec.wire import MARKS, Tag, pack, unpack_tagged
+from actorflow.actors.codec.wire import BODIES_HEAD, MARKS, Tag, pack, split_bodies, unpack_tagged
 from actorflow.runs.values import VALUE_CODEC
 
 
 def read_unresolved(data: bytes) -> object:
     """Dicts, lists and leaves that show what `data` holds; raises DecodeError for what is no encoded value."""
     try:
-        return unpack_tagged(data, _tag, _array)
+        head = split_bodies(data)[0] if data[:1] == bytes([BODIES_HEAD]) else data
+        return unpack_tagged(head, _tag, _array)
     except DecodeError:
         raise
     except Exception as exc:
@@ -43,6 +45,14 @@ def _array(items: list[object]) -> object:
             return parts[1:]
         case Tag.ENUM:
             return next(part for part in parts[1:] if part is not None)
+        case Tag.BYTEARRAY:
+            return parts[0]
+        case Tag.BODY | Tag.BUFFER:
+            return f"<{parts[0]:,} bytes>"
+        case Tag.NDARRAY:
+            return f"<numpy array of {parts[0]}, {' x '.join(map(str, parts[1])) or 'one element'}>"
+        case Tag.ARROW | Tag.PANDAS | Tag.POLARS:
+            return f"<{tag.name.lower()} {parts[0]}>"
         case _:
             return VALUE_CODEC.decode(pack([MARKS[tag], *parts]))
 

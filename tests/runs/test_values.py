@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
+import numpy
 import pydantic
 import pytest
 from hypothesis import given
@@ -62,7 +63,7 @@ class Counting(Codec):
         self.encoded += 1
         return super().encode(value, name)
 
-    def decode(self, data: bytes) -> object:
+    def decode(self, data: bytes | bytearray) -> object:
         self.decoded += 1
         return super().decode(data)
 
@@ -158,6 +159,8 @@ PLAIN: list[tuple[object, object]] = [
     (timedelta(minutes=1), 60.0),
     (range(3), "range(0, 3)"),
     (1 + 2j, "(1+2j)"),
+    *((numpy.int8(3), 3), (numpy.float32(0.5), 0.5), (numpy.bool_(True), True), (numpy.float64("nan"), "nan")),
+    *((numpy.str_("x"), "x"), (numpy.datetime64("2026-01-02"), "2026-01-02"), (numpy.longdouble(1), "1.0")),
     (Colour.red, "RED"),
     (Place(1, 2), {"x": 1, "y": 2}),
     (REPORT, {"path": "a/b", "lines": 3}),
@@ -195,6 +198,11 @@ UNRESOLVED: list[tuple[object, object]] = [
     (
         Summary(when=WHEN, reports=[REPORT]),
         {"when": "2026-01-02T03:04:05+00:00", "reports": [{"path": "a/b", "lines": 3}], "ratio": 0.5},
+    ),
+    ([REPORT, numpy.zeros((2, 3))], [{"path": "a/b", "lines": 3}, "<numpy array of <f8, 2 x 3>"]),
+    (
+        [Colour.red, b"x" * 100_000, bytearray(b"x"), bytearray(100_000)],
+        ["red", "<100,000 bytes>", "eA==", "<100,000 bytes>"],
     ),
     ({REPORT: {Colour.red}}, {"{'path': PosixPath('a/b'), 'lines': 3}": ["red"]}),
 ]
