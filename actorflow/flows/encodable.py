@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import importlib.util
 import inspect
 import threading
 import types
@@ -17,6 +18,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import PurePath
 from typing import Any, cast
 
+from actorflow.actors.codec.lower import is_library_value
 from actorflow.actors.codec.typed import is_model, kind_of
 from actorflow.flows.hints import Unknown, annotation_name, is_class, is_union
 from actorflow.flows.types import is_unknown, plain
@@ -57,11 +59,13 @@ _HELPS_BY_MODULE = {
     "tempfile": _OPEN,
     "subprocess": _OPEN,
     "sqlite3": _OPEN,
-    "numpy": "return `.tolist()` or `.item()` of it, or save it to a file and return its Path",
-    "pandas": "save it to a file and return its Path, or return plain values",
-    "polars": "save it to a file and return its Path, or return plain values",
-    "pyarrow": "save it to a file and return its Path, or return plain values",
+    "numpy": "return numpy.asarray(...) of it or plain values, or save it to a file and return its Path",
+    "pandas": "return a DataFrame, a Series or plain values, or save it to a file and return its Path",
+    "polars": "return `.collect()` of it, or save it to a file and return its Path",
+    "pyarrow": "return a Table, an Array or plain values, or save it to a file and return its Path",
 }
+_NEEDS = {"polars": "pyarrow"}
+"""Values of the first travel through the second, which `actorflow[first]` installs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,8 @@ def _refusals(annotation: object, path: str, seen: frozenset[object], depth: int
 
 def _refused(cls: type[object]) -> str:
     """The way out for a class whose instances cannot be encoded; "" where they may be."""
+    if is_library_value(cls):
+        return _missing_extra(cls)
     if _is_carried(cls):
         return ""
     help = _HELPS_BY_MODULE.get(cls.__module__.partition(".")[0], "")
@@ -113,6 +119,13 @@ def _refused(cls: type[object]) -> str:
     ):
         return _CODE
     return "" if _has_carried_child(cls) else help or _MODEL
+
+
+def _missing_extra(cls: type[object]) -> str:
+    """What to install before values of a library's class can be written down; "" if nothing is missing."""
+    library = cls.__module__.partition(".")[0]
+    needed = _NEEDS.get(library, library)
+    return "" if importlib.util.find_spec(needed) else f"install actorflow[{library}], which brings {needed}"
 
 
 def _is_carried(cls: type[object]) -> bool:

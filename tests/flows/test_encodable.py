@@ -7,6 +7,7 @@ import queue
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 import typing
 from abc import ABC, abstractmethod
@@ -31,11 +32,16 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType, Protocol, TextI
 from uuid import UUID
 
 import pytest
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from actorflow.actors.codec import Codec, EncodeError
 from actorflow.flows.encodable import not_encodable
 from actorflow.flows.hints import Unknown, annotation_name
+from tests.actors.array_values import np as numpy
+from tests.actors.array_values import pa as pyarrow
+from tests.actors.array_values import pd as pandas
+from tests.actors.array_values import pl as polars
 
 T = TypeVar("T")
 Meters = NewType("Meters", int)
@@ -129,6 +135,9 @@ ENCODABLE: list[object] = [
     *(date, datetime, time, timedelta, Decimal, UUID, Path, PosixPath),
     *(Colour, Mode, Point, Row, Report, Node, Model, Meters, Any, object, T, Unknown("Table")),
     *(list[int], dict[str, list[Report]], tuple[int, ...], int | None, Report | str, Literal["a"]),
+    *(numpy.ndarray, NDArray[numpy.float64], numpy.float32, numpy.floating, numpy.dtype, dict[str, numpy.ndarray]),
+    *(pandas.DataFrame, pandas.Series, pandas.Index, pandas.DatetimeIndex, pandas.Timestamp, pandas.Categorical),
+    *(polars.DataFrame, polars.Series, pyarrow.Table, pyarrow.Array, pyarrow.ChunkedArray, pyarrow.Schema),
     *(Annotated[int, "kept"], Sequence[int], Mapping[str, int], Iterable[int], Shape, Sized, PlainBase),
 ]
 
@@ -162,6 +171,11 @@ NOT_ENCODABLE: list[tuple[object, str, str]] = [
     (Held, "inside the task", "socket"),
     (CallingModel, "return its name", "Callable[[int], int]"),
     (LockedRow, "inside the task", "threading.Lock"),
+    (numpy.ma.MaskedArray, "numpy.asarray", "MaskedArray"),
+    (NDArray[numpy.object_], "plain values", "object_"),
+    (pandas.arrays.SparseArray, "a DataFrame", "SparseArray"),
+    (polars.LazyFrame, "`.collect()`", "LazyFrame"),
+    (pyarrow.RecordBatchReader, "return a Table", "RecordBatchReader"),
 ]
 
 
@@ -196,6 +210,14 @@ CARRIED: list[object] = [
     *(1, 1.5, "a", b"a", bytearray(b"a"), 1j, range(3), {1, 2}, (1, 2), frozenset({1}), {"a": 1}),
     *(date(2026, 1, 1), time(1), timedelta(1), Decimal("1.5"), UUID(int=3), Path("a")),
     *(Colour.red, Mode.read, Point(1, 2), Report(Path("a")), Stepping()),
+    *(
+        numpy.arange(3),
+        numpy.float64(1),
+        pandas.DataFrame({"a": [1]}),
+        pandas.Timestamp("2020"),
+        pandas.array([1, None]),
+    ),
+    *(polars.DataFrame({"a": [1]}), pyarrow.array([1]), pyarrow.scalar(1), pyarrow.schema([])),
 ]
 
 
@@ -206,7 +228,10 @@ def test_what_the_codec_carries_is_not_refused(value: object) -> None:
     assert not_encodable(type(value)) is None
 
 
-REFUSED: list[object] = [Plain(), MyList(), Counter("a"), OrderedDict(a=1), deque([1]), threading.Lock(), len]
+REFUSED: list[object] = [
+    *(Plain(), MyList(), Counter("a"), OrderedDict(a=1), deque([1]), threading.Lock(), len),
+    *(numpy.ma.array([1]), pandas.arrays.SparseArray([0, 1]), polars.LazyFrame(), pyarrow.BufferReader(b"")),
+]
 
 
 @pytest.mark.parametrize("value", REFUSED, ids=lambda value: type(value).__name__)
@@ -215,3 +240,12 @@ def test_what_is_refused_the_codec_cannot_carry(value: object) -> None:
         Codec().encode(value)
 
     assert not_encodable(type(value)) is not None
+
+
+def test_polars_without_pyarrow_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    found = not_encodable(polars.DataFrame)
+
+    assert found is not None
+    assert found.help == "install actorflow[polars], which brings pyarrow"

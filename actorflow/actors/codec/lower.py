@@ -44,6 +44,10 @@ _LIBRARIES: dict[str, tuple[Callable[[Parts, type[object]], Lower | None], str]]
 """(how to lower its types, the way out for its others). None of them is imported here: a value of it brings it."""
 
 
+_NO_PARTS = cast("Parts", None)
+"""For whoever asks whether there is a plan, and never uses it."""
+
+
 class Lowering:
     """Lowers values, and remembers for each type how. Safe between threads: two may only find the same plan."""
 
@@ -193,6 +197,11 @@ class Lowering:
 def _library_of(cls: type[object]) -> str | None:
     root = cls.__module__.partition(".")[0]
     return root if root in _LIBRARIES and root in sys.modules else None
+
+
+def is_library_value(cls: type[object]) -> bool:
+    """Whether values of a class of numpy, pandas, polars or pyarrow travel."""
+    return _library_plan(_NO_PARTS, cls) is not None
 
 
 def _library_plan(parts: Parts, cls: type[object]) -> Lower | None:

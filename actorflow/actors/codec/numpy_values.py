@@ -47,7 +47,7 @@ def plan_for(parts: Parts, cls: type[object]) -> Lower | None:
         return lambda value, _: [MARKS[Tag.NUMPY_SCALAR], "str_", str.__str__(value)]  # its own cuts zeros off the end
     if cls is numpy.bytes_:
         return lambda value, _: [MARKS[Tag.NUMPY_SCALAR], "bytes_", bytes(value)]
-    if issubclass(cls, numpy.generic):
+    if issubclass(cls, numpy.generic) and not issubclass(cls, numpy.object_):
         return lambda value, _: [MARKS[Tag.NUMPY_SCALAR], spec_of(value.dtype), value.tobytes()]
     return None
 

@@ -209,8 +209,7 @@ def build(reader: Building, items: list[Any]) -> Any:
 
 def _build_frame(pandas: Any, _: Building, index: Any, columns: Any, attrs: Any, may_repeat: Any, values: Any) -> Any:
     _expect(pandas.Index, index, columns)
-    is_columns = isinstance(values, list)
-    if is_columns:
+    if type(cast("object", values)) is list:
         series = {at: _labelled(pandas, column, index) for at, column in enumerate(values)}
         frame = pandas.DataFrame(series, index=index, copy=False)
         frame.columns = columns
