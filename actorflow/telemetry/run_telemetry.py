@@ -1,0 +1,171 @@
+"""The telemetry of one run: follows its records on the side and sends what they say. Imported only where it is on."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from opentelemetry.sdk.trace import TracerProvider
+
+from actorflow.runs.events import AttemptFinished, Record, RunStarted
+from actorflow.runs.executor import Executor
+from actorflow.telemetry.attempt_context import from_environment
+from actorflow.telemetry.environment import destination
+from actorflow.telemetry.follower import Follower
+from actorflow.telemetry.joining import Began, Joined, join, recorded
+from actorflow.telemetry.metrics import MetricFold
+from actorflow.telemetry.names import SCOPE
+from actorflow.telemetry.outlets import Nowhere, Outlet, ThroughProvider, ToExporter
+from actorflow.telemetry.sdk import (
+    Instruments,
+    current_context,
+    meter_provider,
+    set_up_meter_provider,
+    set_up_tracer_provider,
+    span_exporter,
+)
+from actorflow.telemetry.trace_fold import TraceFold
+from actorflow.telemetry.traced_executor import TracedExecutor
+from actorflow.telemetry.user_spans import FLUSH_S, take_in_user_spans
+
+MAX_QUEUED_RECORDS: Final = 100_000
+OWN_PROVIDER: Final = "the tracer provider of this program"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What became of a run's telemetry. missed_records: of the run's events, that it could not keep up with."""
+
+    spans: int
+    lost_spans: int
+    missed_records: int
+    problem: str
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.lost_spans and not self.missed_records
+
+
+class RunTelemetry:
+    """One run's. `begin` first, with its first event; `observe` every group of records; `close` after the last.
+
+    where: what the spans are sent to, for people.
+    """
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        where: str,
+        instruments: Instruments | None,
+        closers: Sequence[Callable[[], object]],
+        *,
+        began: Began = Began.awaited,
+    ) -> None:
+        self.where = where
+        self._outlet = outlet
+        self._instruments = instruments
+        self._closers = closers
+        self._began = began
+        self._trace = TraceFold()
+        self._metrics = MetricFold()
+        self._spans = 0
+        self._run_id = ""
+        self._joined: Joined | None = None
+        self._records: Follower[Record] = Follower(
+            "actorflow telemetry", self._follow, max_queued=MAX_QUEUED_RECORDS, batch=1_000
+        )
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits; "" before `begin`."""
+        return "" if self._joined is None else f"{self._joined.own.trace_id:032x}"
+
+    def begin(self, header: RunStarted) -> RunStarted:
+        """The first event, with the run's place among the traces: below what is current here, or in TRACEPARENT."""
+        incoming = current_context() or from_environment(os.environ)
+        joined = join(header.run_id, incoming, self._began, sampled=True)
+        if not self._outlet.is_sampled(joined, f"RUN {header.dag}"):
+            joined = replace(joined, own=replace(joined.own, sampled=False))
+        self._run_id, self._joined = header.run_id, joined
+        return replace(header, trace=recorded(joined))
+
+    def around(self, executors: Mapping[str, Executor]) -> Mapping[str, Executor]:
+        """The executors, with the trace context of each attempt around its body."""
+        assert self._joined is not None, "begin() comes first"
+        own = self._joined.own
+        return {name: TracedExecutor(executor, self._run_id, own) for name, executor in executors.items()}
+
+    def observe(self, records: Sequence[Record]) -> None:
+        """Take a group in; returns at once."""
+        self._records.feed([_without_value(record) for record in records])
+
+    def close(self) -> Delivery:
+        """Send what there is; bounded in time, whoever does not answer. Blocks; call it off the loop."""
+        self._records.close()
+        closing = [
+            threading.Thread(target=closer, name="actorflow telemetry end", daemon=True) for closer in self._closers
+        ]
+        for thread in closing:
+            thread.start()
+        began_s = time.monotonic()
+        self._outlet.close()
+        for thread in closing:
+            thread.join(max(FLUSH_S - (time.monotonic() - began_s), 0.0))
+        return Delivery(
+            spans=self._spans,
+            lost_spans=self._outlet.lost,
+            missed_records=self._records.dropped + self._records.failed,
+            problem=self._outlet.problem,
+        )
+
+    def _follow(self, records: list[Record]) -> None:
+        spans = [span for record in records for span in self._trace.apply(record)]
+        joined = self._trace.joined
+        if joined.own.sampled and spans:
+            self._spans += len(spans)
+            self._outlet.emit(spans, joined)
+        if self._instruments is not None:
+            for record in records:
+                for amount in self._metrics.apply(record):
+                    self._instruments.record(amount)
+
+
+def open_telemetry(choice: bool | TracerProvider = True, *, began: Began = Began.awaited) -> RunTelemetry:
+    """Through the provider given, else the one that the program has set up, else as the OTEL_* variables say.
+
+    Raises BadVariable and LookupError for variables that name what there is not.
+    """
+    provider = choice if isinstance(choice, TracerProvider) else set_up_tracer_provider()
+    if provider is not None:
+        meters = set_up_meter_provider()
+        instruments = None if meters is None else Instruments(meters.get_meter(SCOPE))
+        return RunTelemetry(ThroughProvider(provider), OWN_PROVIDER, instruments, (), began=began)
+    return _by_environment(began)
+
+
+def _by_environment(began: Began) -> RunTelemetry:
+    where = destination("traces", os.environ)
+    exporter = span_exporter(where)
+    meters = meter_provider(destination("metrics", os.environ))
+    ours = take_in_user_spans()
+    closers: list[Callable[[], object]] = [] if ours is None else [ours.flush]
+    closers += [] if meters is None else [meters.shutdown]
+    return RunTelemetry(
+        Nowhere() if exporter is None else ToExporter(exporter),
+        where.where,
+        None if meters is None else Instruments(meters.get_meter(SCOPE)),
+        closers,
+        began=began,
+    )
+
+
+def _without_value(record: Record) -> Record:
+    """What tasks return is not held for telemetry."""
+    event = record.event
+    if isinstance(event, AttemptFinished) and event.value is not None:
+        return Record(record.seq, record.ts, replace(event, value=None))
+    return record
