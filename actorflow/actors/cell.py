@@ -29,7 +29,15 @@ from actorflow.actors.monitor import Down, Monitor
 from actorflow.actors.ref import ActorRef
 from actorflow_supervisors.child import Child, ChildPolicy, Verdict
 from actorflow_supervisors.dynamic import DynamicSupervisor
-from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Shutdown, describe, is_abnormal
+from actorflow_supervisors.exit_reason import (
+    INTENSITY,
+    Crashed,
+    ExitReason,
+    InitFailed,
+    Shutdown,
+    describe,
+    is_abnormal,
+)
 from actorflow_supervisors.policy import should_restart
 from actorflow_supervisors.tree import ChildState
 
@@ -50,6 +58,8 @@ class Cell(Child):
 
     table: what its class answers to, once there is an instance. current: the message in hand. waiting_on: the ask
     that blocks its handler. restarting: between the end of one incarnation and the start of the next.
+    watched_by_parent: the parent monitors it, or did until an incarnation ended, so it decides itself when this one gives
+    up.
     """
 
     __slots__ = (
@@ -72,6 +82,7 @@ class Cell(Child):
         "system",
         "table",
         "waiting_on",
+        "watched_by_parent",
     )
 
     def __init__(
@@ -100,6 +111,7 @@ class Cell(Child):
         self.table: Table = NO_TABLE
         self._native_task: object = None
         self._monitors: dict[Monitor, None] | None = None
+        self.watched_by_parent = False
         self._signals = 0
         self._ending = True
         self._leaving: ExitReason | None = None
@@ -266,10 +278,19 @@ class Cell(Child):
         if self.holdings is not None:
             holdings, self.holdings = self.holdings, None
             holdings.release(self.path, reason)
-        self._send_down(reason)
+        if verdict is Verdict.give_up:
+            self._give_up()
+        else:
+            self._send_down(reason)
         if is_abnormal(reason) and logger.isEnabledFor(logging.ERROR):
             error = reason.error if isinstance(reason, Crashed | InitFailed) else None
             logger.error("actor %s %s; verdict: %s", self.path, describe(reason), verdict, exc_info=error)
+
+    def _give_up(self) -> None:
+        """Its budget is spent: the parent's turn, which ends too unless it wanted to be told."""
+        self._send_down(Shutdown(INTENSITY))
+        if self.parent is not None and not self.watched_by_parent:
+            self.parent.end_now(Shutdown(INTENSITY))
 
     def on_end(self, reason: ExitReason) -> None:
         self.system.cells.pop(self._native_task, None)

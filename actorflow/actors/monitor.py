@@ -52,6 +52,8 @@ class ActorMonitor:
 
     def cancel(self) -> None:
         self.active = False
+        if self._target.parent is self._watcher:
+            self._target.watched_by_parent = False
         self._target.drop_monitor(self)
         self._forget()
 
@@ -70,6 +72,8 @@ def start_monitor(watcher: Cell, target: Cell) -> ActorMonitor:
     """Monitor `target` on behalf of `watcher`; for one that has ended the news, NoProc, is queued at once."""
     monitor = ActorMonitor(watcher, target)
     watcher.held().monitors[monitor] = None
+    if target.parent is watcher:
+        target.watched_by_parent = True
     if not target.add_monitor(monitor):
         monitor.notify(Down(target.ref, NoProc(), target.incarnation))
     return monitor

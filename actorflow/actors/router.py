@@ -60,6 +60,8 @@ class PoolHost(Actor):
                 for number in range(self._size)
             ]
         )
+        for member in self.members:
+            self.context.monitor(member)  # one that gives up ends alone: only its share moves to the others
 
 
 class Pool(Generic[A_co]):

@@ -19,7 +19,16 @@ from actorflow.actors.ref import ActorRef
 from actorflow.actors.system import ActorSystem
 from actorflow.testing.clock import Backend, virtual_backend
 from actorflow_supervisors.backoff import Backoff
-from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, NoProc, Normal, Shutdown
+from actorflow_supervisors.exit_reason import (
+    INTENSITY,
+    Crashed,
+    ExitReason,
+    InitFailed,
+    NoProc,
+    Normal,
+    Shutdown,
+    describe,
+)
 from actorflow_supervisors.intensity import RestartIntensity
 
 pytestmark = pytest.mark.anyio
@@ -284,7 +293,7 @@ async def test_19_a_message_that_crashed_three_incarnations_is_set_aside_and_cos
         assert all(error.__traceback__ is not None for error in letters[0].errors)
 
 
-async def test_an_actor_that_spent_its_budget_ends_alone_and_what_waited_for_it_is_told() -> None:
+async def test_an_actor_without_a_parent_that_spent_its_budget_ends_alone_and_what_waited_for_it_is_told() -> None:
     outcomes: list[str] = []
     hold = Hold()
 
@@ -310,6 +319,108 @@ async def test_an_actor_that_spent_its_budget_ends_alone_and_what_waited_for_it_
         assert system.dead_letters.counts == {DeadLetterReason.crashed: 2, DeadLetterReason.stopping: 2}
         assert system.whereis("worker") is None
         assert await sibling.ask(Victim.incarnation) == 1
+
+
+class Boss(Actor):
+    """Has a child `worker` and another one `idle`; the worker may fail twice."""
+
+    def __init__(self, log: list[str], watches: bool = False) -> None:
+        self.log = log
+        self.watches = watches
+
+    async def started(self) -> None:
+        self.worker = await self.context.spawn(Victim, name="worker", intensity=RestartIntensity(max_restarts=1))
+        await self.context.spawn(partial(Noting, self.log), name="idle")
+        if self.watches:
+            self.context.monitor(self.worker)
+
+    async def stopping(self, reason: ExitReason) -> None:
+        self.log.append(f"boss#{self.context.incarnation}: {describe(reason)}")
+
+    async def down(self, down: Down) -> None:
+        self.log.append(f"{down.ref.path}: {describe(down.reason)}")
+        if down.reason == Shutdown(INTENSITY):
+            self.log.append("the boss decides")
+        else:
+            self.context.monitor(self.worker)
+
+    @handler
+    async def child(self) -> ActorRef[Victim]:
+        return self.worker
+
+
+class Noting(Actor):
+    def __init__(self, log: list[str]) -> None:
+        self.log = log
+
+    async def stopping(self, reason: ExitReason) -> None:
+        self.log.append(f"idle: {describe(reason)}")
+
+
+async def test_an_actor_whose_child_spent_its_budget_ends_for_intensity_and_its_own_policy_decides() -> None:
+    log: list[str] = []
+    async with ActorSystem() as system:
+        boss = await system.spawn(partial(Boss, log), name="boss", restart="transient")
+        worker = await boss.ask(Boss.child)
+        await worker.tell(Victim.crash)
+        await worker.tell(Victim.crash)
+        down = await system.down(boss)
+        again = await boss.ask(Boss.child)
+
+        assert down.reason == Shutdown(INTENSITY)
+        assert log == ["idle: shutdown (parent)", "boss#1: shutdown (intensity)"]
+        assert await again.ask(Victim.incarnation) == 1
+        assert not worker.running
+
+
+async def test_the_budgets_of_actors_multiply_up_to_the_one_without_a_parent() -> None:
+    log: list[str] = []
+    async with ActorSystem() as system:
+        budget = RestartIntensity(max_restarts=1)
+        boss = await system.spawn(partial(Boss, log), name="boss", intensity=budget)
+        for _ in range(2):
+            worker = await boss.ask(Boss.child)
+            await worker.tell(Victim.crash)
+            await worker.tell(Victim.crash)
+            down = await system.down(boss)
+
+        assert down.reason == Shutdown(INTENSITY)
+        assert not boss.running
+        assert [line for line in log if line.startswith("boss")] == [
+            "boss#1: shutdown (intensity)",
+            "boss#2: shutdown (intensity)",
+        ]
+
+
+async def test_a_parent_that_monitors_its_child_is_told_that_it_gave_up_and_decides_itself() -> None:
+    log: list[str] = []
+    async with ActorSystem() as system:
+        boss = await system.spawn(partial(Boss, log, watches=True), name="boss")
+        worker = await boss.ask(Boss.child)
+        await worker.tell(Victim.crash)
+        await anyio.wait_all_tasks_blocked()
+        await worker.tell(Victim.crash)
+        await anyio.wait_all_tasks_blocked()
+
+        assert log == [
+            "boss/worker: crashed: ValueError: boom",
+            "boss/worker: shutdown (intensity)",
+            "the boss decides",
+        ]
+        assert boss.running
+
+
+async def test_the_members_of_a_pool_give_up_one_by_one() -> None:
+    async with ActorSystem(intensity=RestartIntensity(max_restarts=0)) as system:
+        pool = await system.spawn_pool(Victim, size=2)
+        first, second = pool.members
+        await first.tell(Victim.crash)
+        await system.down(first)
+        await anyio.wait_all_tasks_blocked()
+
+        assert not first.running
+        assert await pool.ask(Victim.incarnation) == 1
+        assert second.running
 
 
 async def test_a_restart_that_fails_is_tried_again() -> None:
