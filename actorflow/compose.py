@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import anyio
+import anyio.to_thread
 
 from actorflow.actors.errors import ActorflowError
 from actorflow.executors.event_loop import EventLoopExecutor
@@ -29,8 +32,12 @@ from actorflow.runs.runner import RunInput, run_plan
 from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore, new_run_id
 from actorflow.runs.values import Value
+from actorflow.telemetry.choice import AnyTracerProvider, Watch, require_opentelemetry
 from actorflow.version import VERSION
 from actorflow_supervisors.loop import current_seam
+
+if TYPE_CHECKING:
+    from actorflow.telemetry.run_telemetry import RunTelemetry
 
 R_co = TypeVar("R_co", covariant=True)
 Observer = Callable[[Sequence[Record]], None]
@@ -42,13 +49,14 @@ class RunSettings:
 
     store: folder of the run store; None means ACTORFLOW_STORE, else `.actorflow` in the current folder. workers: how
     many worker processes the `process` executor may have; None means one a core. executor: the run's default, as the
-    plan was made with it; recorded only. capture_prints: what tasks in this process print and log is kept, too.
-    output_limits: how much of all that is.
+    plan was made with it; recorded only. telemetry: hangs on this one run. capture_prints: what tasks in this process
+    print and log is kept, too. output_limits: how much of all that is.
     """
 
     store: str | Path | None = None
     workers: int | None = None
     executor: str | None = None
+    telemetry: Watch | None = None
     capture_prints: bool = False
     output_limits: OutputLimits = field(default_factory=OutputLimits)
 
@@ -91,20 +99,28 @@ def run(
     workers: int | None = None,
     on_records: Observer | None = None,
     control: RunControl | None = None,
+    telemetry: bool | AnyTracerProvider = False,
     backend: Backend = "asyncio",
 ) -> RunResult[R_co]:
     """Run a pipeline to its end in a loop of its own, and say how it ended; a failing task raises nothing here.
 
     on_records: called in the loop with each group of events once it is on disk. backend: asyncio means uvloop where it
-    is installed, unless ACTORFLOW_UVLOOP=0. Raises FlowFaults where nothing can run, StoreError where the journal
-    cannot be written.
+    is installed, unless ACTORFLOW_UVLOOP=0. telemetry: to OpenTelemetry; True through the tracer provider that this
+    program has set up, else as the OTEL_* variables say; or through the provider given. Raises FlowFaults where nothing
+    can run, StoreError where the journal cannot be written, TelemetryMissing without the extra `otel`.
     """
     if _in_a_loop():
         raise RuntimeError("actorflow.run starts a loop of its own; inside a running one use `await run_async(...)`")
 
     async def main() -> RunResult[R_co]:
         return await run_async(
-            pipeline, store=store, executor=executor, workers=workers, on_records=on_records, control=control
+            pipeline,
+            store=store,
+            executor=executor,
+            workers=workers,
+            on_records=on_records,
+            control=control,
+            telemetry=telemetry,
         )
 
     return run_in_own_loop(main, backend=backend)
@@ -118,11 +134,13 @@ async def run_async(
     workers: int | None = None,
     on_records: Observer | None = None,
     control: RunControl | None = None,
+    telemetry: bool | AnyTracerProvider = False,
 ) -> RunResult[R_co]:
     """`run`, inside a running asyncio or trio program. Cancelling it cancels the run and waits for its end."""
     bound = pipeline if isinstance(pipeline, BoundDag) else pipeline.bind()
     plan = make_plan(bound.dag.graph, bound.params, executor=executor)
-    settings = RunSettings(store=store, workers=workers, executor=executor)
+    watch = None if telemetry is False else telemetry_of(telemetry)
+    settings = RunSettings(store=store, workers=workers, executor=executor, telemetry=watch)
     return await execute(plan, bound.dag, settings=settings, on_records=on_records, control=control)
 
 
@@ -142,11 +160,15 @@ async def execute(
     journal = store.create_run(header.run_id)
     if on_records is not None:
         journal.subscribe(on_records)
+    executors, watch = make_executors(plan, settings), settings.telemetry
+    if watch is not None:
+        header, executors = watch.begin(header), watch.around(executors)
+        journal.subscribe(watch.observe)
     given = RunInput(
         plan=plan,
         header=header,
         journal=journal,
-        executors=make_executors(plan, settings),
+        executors=executors,
         module=plan.graph.module,
         file=plan.graph.location.file,
         functions=dag.functions,
@@ -158,8 +180,22 @@ async def execute(
             captures_here=settings.capture_prints,
         ),
     )
-    with captured_prints() if settings.capture_prints else nullcontext():
-        return _result(await run_plan(given, control=control), header.run_id, journal.path)
+    try:
+        with captured_prints() if settings.capture_prints else nullcontext():
+            return _result(await run_plan(given, control=control), header.run_id, journal.path)
+    finally:
+        if watch is not None:
+            with anyio.CancelScope(shield=True):  # bounded: by the limits of its close
+                await anyio.to_thread.run_sync(watch.close)
+
+
+def telemetry_of(choice: bool | AnyTracerProvider) -> RunTelemetry:
+    """The telemetry of one run. Raises TelemetryMissing, TelemetryRefused."""
+    require_opentelemetry()
+    # Late: OpenTelemetry costs a start more than everything else together.
+    from actorflow.telemetry.run_telemetry import open_telemetry
+
+    return open_telemetry(choice)
 
 
 async def _serve_control(listening: socket.socket, answers: Answers) -> None:

@@ -21,16 +21,19 @@ ActorflowError
 ├── FlowFaults                  everything that is wrong with a pipeline's file
 ├── RunFailed                   the value of a run that did not succeed
 ├── RunUnreachable              a run that cannot be asked
-└── StoreError                  the store of runs
-    ├── AmbiguousRun
-    ├── ForeignStore
-    ├── JournalDamaged
-    ├── JournalFailed
-    │   └── StoreFull
-    ├── NewerStore
-    ├── RunInUse
-    ├── RunNotFound
-    └── StoreUnwritable
+├── StoreError                  the store of runs
+│   ├── AmbiguousRun
+│   ├── ForeignStore
+│   ├── JournalDamaged
+│   ├── JournalFailed
+│   │   └── StoreFull
+│   ├── NewerStore
+│   ├── RunInUse
+│   ├── RunNotFound
+│   └── StoreUnwritable
+└── TelemetryError              telemetry that a run cannot have
+    ├── TelemetryMissing
+    └── TelemetryRefused
 
 SupervisorError                 the supervisors' own tree, since they are used alone too
 ├── ChildDidNotStop
@@ -93,6 +96,9 @@ from actorflow.runs.store_errors import RunNotFound as RunNotFound
 from actorflow.runs.store_errors import StoreError as StoreError
 from actorflow.runs.store_errors import StoreFull as StoreFull
 from actorflow.runs.store_errors import StoreUnwritable as StoreUnwritable
+from actorflow.telemetry.choice import TelemetryError as TelemetryError
+from actorflow.telemetry.choice import TelemetryMissing as TelemetryMissing
+from actorflow.telemetry.choice import TelemetryRefused as TelemetryRefused
 from actorflow_supervisors.errors import ChildDidNotStop as ChildDidNotStop
 from actorflow_supervisors.errors import ChildExists as ChildExists
 from actorflow_supervisors.errors import ChildStartFailed as ChildStartFailed

@@ -150,7 +150,9 @@ class Execution:
 
     async def _execute(self) -> Outcome:
         try:
-            reply = await self.worker.execute(self.attempt.task, self.arguments, context_of(self.attempt))
+            reply = await self.worker.execute(
+                self.attempt.task, self.arguments, context_of(self.attempt), self.attempt.headers or {}
+            )
         except WorkerLost as exc:
             return failed(Cause.out_of_memory, self._over_quota(exc)) if self.tree.breached else failed(Cause.lost, exc)
         except RequestTooLarge as exc:
@@ -210,6 +212,7 @@ def launch_for(site: RunSite, pipes: OutputPipes | None = None) -> Launch:
             "ACTORFLOW_PATH": "\n".join(sys.path),
             "ACTORFLOW_OWN": own,
             "ACTORFLOW_CAPTURED": "" if pipes is None else "1",
+            "ACTORFLOW_AROUND": site.around or "",
         },
         pipes=pipes,
     )

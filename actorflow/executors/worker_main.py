@@ -16,7 +16,8 @@ import select
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from types import CoroutineType
 from typing import NoReturn, cast
 
@@ -53,7 +54,7 @@ def main() -> None:
     os.set_inheritable(descriptor, False)  # what a task starts must not hold the connection open
     options = ConnectionOptions(max_frame_bytes=MAX_FRAME_BYTES)
     connection = BlockingConnection(socket.socket(fileno=descriptor), options, peer="the owner")
-    worker = Worker(connection, module, file)
+    worker = Worker(connection, module, file, around=os.environ.pop("ACTORFLOW_AROUND", ""))
     worker.prepare()
     with contextlib.suppress(TransportError):  # the owner is gone, or wants no more answers
         worker.serve()
@@ -62,16 +63,26 @@ def main() -> None:
     os._exit(0)  # taking the interpreter apart would cost more than most attempts
 
 
-class Worker:
-    """Answers requests."""
+Around = Callable[[Mapping[str, str]], AbstractContextManager[None]]
+"""What is entered around the body of an attempt, given its headers."""
 
-    def __init__(self, connection: BlockingConnection, module: str, file: str) -> None:
+
+def _nothing_around(headers: Mapping[str, str]) -> AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
+class Worker:
+    """Answers requests. around: "module:function" whose answer is entered around each body; "" for nothing."""
+
+    def __init__(self, connection: BlockingConnection, module: str, file: str, *, around: str = "") -> None:
         self.connection = connection
         self.module = module
         self.file = file
+        self.around = around
         self.pid = os.getpid()
         self._functions: dict[str, Callable[..., object]] = {}
         self._peak = PeakRss()
+        self._enter: Around = _nothing_around
 
     def prepare(self) -> None:
         """Import the user's module before any attempt's time counts; what goes wrong is said by each attempt."""
@@ -80,6 +91,9 @@ class Worker:
             sys.path.insert(0, folder)
         with contextlib.suppress(BaseException):
             importlib.import_module(self.module)
+        if self.around:
+            module, _, name = self.around.partition(":")
+            self._enter = getattr(importlib.import_module(module), name)()
 
     def serve(self) -> None:
         """Until the owner closes its end."""
@@ -103,7 +117,7 @@ class Worker:
         except BaseException as exc:  # noqa: BLE001 - out of memory, say
             return self._failed(request, Cause.bad_input, exc)
         try:
-            with in_task(request.context):
+            with in_task(request.context), self._enter(request.headers):
                 result = _finished(function(**arguments))
         except BaseException as exc:  # noqa: BLE001 - sys.exit and its kin are failures of the task
             return self._failed(request, Cause.error, exc)

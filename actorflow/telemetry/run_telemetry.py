@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -14,7 +15,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from actorflow.runs.events import AttemptFinished, Record, RunStarted
 from actorflow.runs.executor import Executor
 from actorflow.telemetry.attempt_context import from_environment
-from actorflow.telemetry.environment import destination
+from actorflow.telemetry.choice import AnyTracerProvider, TelemetryRefused
+from actorflow.telemetry.environment import BadVariable, destination
 from actorflow.telemetry.follower import Follower
 from actorflow.telemetry.joining import Began, Joined, join, recorded
 from actorflow.telemetry.metrics import MetricFold
@@ -35,6 +37,8 @@ from actorflow.telemetry.user_spans import FLUSH_S, take_in_user_spans
 MAX_QUEUED_RECORDS: Final = 100_000
 OWN_PROVIDER: Final = "the tracer provider of this program"
 
+logger = logging.getLogger("actorflow.telemetry")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
@@ -48,6 +52,12 @@ class Delivery:
     @property
     def is_complete(self) -> bool:
         return not self.lost_spans and not self.missed_records
+
+    def in_words(self, where: str) -> str:
+        """`120 of 300 spans could not be delivered to http://...: connection refused`."""
+        missed = f", {self.missed_records} events were missed" if self.missed_records else ""
+        why = f": {self.problem}" if self.problem else ""
+        return f"{self.lost_spans} of {self.spans} spans could not be delivered to {where}{missed}{why}"
 
 
 class RunTelemetry:
@@ -73,6 +83,7 @@ class RunTelemetry:
         self._trace = TraceFold()
         self._metrics = MetricFold()
         self._spans = 0
+        self.delivery: Delivery | None = None
         self._run_id = ""
         self._joined: Joined | None = None
         self._records: Follower[Record] = Follower(
@@ -104,7 +115,10 @@ class RunTelemetry:
         self._records.feed([_without_value(record) for record in records])
 
     def close(self) -> Delivery:
-        """Send what there is; bounded in time, whoever does not answer. Blocks; call it off the loop."""
+        """Send what there is; bounded in time, whoever does not answer. Blocks; call it off the loop.
+
+        What could not be delivered is logged, and stands in `delivery`.
+        """
         self._records.close()
         closing = [
             threading.Thread(target=closer, name="actorflow telemetry end", daemon=True) for closer in self._closers
@@ -115,12 +129,15 @@ class RunTelemetry:
         self._outlet.close()
         for thread in closing:
             thread.join(max(FLUSH_S - (time.monotonic() - began_s), 0.0))
-        return Delivery(
+        self.delivery = delivery = Delivery(
             spans=self._spans,
             lost_spans=self._outlet.lost,
             missed_records=self._records.dropped + self._records.failed,
             problem=self._outlet.problem,
         )
+        if not delivery.is_complete:
+            logger.warning("%s", delivery.in_words(self.where))
+        return delivery
 
     def _follow(self, records: list[Record]) -> None:
         spans = [span for record in records for span in self._trace.apply(record)]
@@ -134,23 +151,30 @@ class RunTelemetry:
                     self._instruments.record(amount)
 
 
-def open_telemetry(choice: bool | TracerProvider = True, *, began: Began = Began.awaited) -> RunTelemetry:
+def open_telemetry(choice: bool | AnyTracerProvider = True, *, began: Began = Began.awaited) -> RunTelemetry:
     """Through the provider given, else the one that the program has set up, else as the OTEL_* variables say.
 
-    Raises BadVariable and LookupError for variables that name what there is not.
+    Raises TelemetryRefused.
     """
+    if not isinstance(choice, bool | TracerProvider):
+        raise TelemetryRefused(
+            f"telemetry takes True or a TracerProvider of opentelemetry.sdk.trace, not {type(choice).__name__}"
+        )
     provider = choice if isinstance(choice, TracerProvider) else set_up_tracer_provider()
-    if provider is not None:
-        meters = set_up_meter_provider()
-        instruments = None if meters is None else Instruments(meters.get_meter(SCOPE))
-        return RunTelemetry(ThroughProvider(provider), OWN_PROVIDER, instruments, (), began=began)
-    return _by_environment(began)
+    if provider is None:
+        return _by_environment(began)
+    meters = set_up_meter_provider()
+    instruments = None if meters is None else Instruments(meters.get_meter(SCOPE))
+    return RunTelemetry(ThroughProvider(provider), OWN_PROVIDER, instruments, (), began=began)
 
 
 def _by_environment(began: Began) -> RunTelemetry:
-    where = destination("traces", os.environ)
-    exporter = span_exporter(where)
-    meters = meter_provider(destination("metrics", os.environ))
+    try:
+        where = destination("traces", os.environ)
+        exporter = span_exporter(where)
+        meters = meter_provider(destination("metrics", os.environ))
+    except (BadVariable, LookupError) as exc:
+        raise TelemetryRefused(str(exc)) from exc
     ours = take_in_user_spans()
     closers: list[Callable[[], object]] = [] if ours is None else [ours.flush]
     closers += [] if meters is None else [meters.shutdown]
