@@ -58,8 +58,8 @@ class Cell(Child):
 
     table: what its class answers to, once there is an instance. current: the message in hand. waiting_on: the ask
     that blocks its handler. restarting: between the end of one incarnation and the start of the next.
-    watched_by_parent: the parent monitors it, or did until an incarnation ended, so it decides itself when this one gives
-    up.
+    watched_by_parent: the parent monitors it, or did until an incarnation ended, so it decides itself when this one
+    gives up.
     """
 
     __slots__ = (
@@ -321,8 +321,6 @@ class Cell(Child):
         """
         try:
             actor = self._make_actor()
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # noqa: BLE001 - whatever leaves an actor becomes an exit reason
             self.restarting = True
             return InitFailed(error)
@@ -395,8 +393,6 @@ class Cell(Child):
                             await inbox.parked
                         finally:
                             inbox.parked = None
-            except KeyboardInterrupt:
-                raise
             except seam.cancelled as error:
                 if self.stop_reason is None:
                     reason = self._crash(error)
@@ -516,8 +512,6 @@ class Cell(Child):
         try:
             with anyio.move_on_after(shutdown_s, shield=True):
                 await actor.stopping(reason)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # noqa: BLE001 - whatever leaves an actor becomes an exit reason
             return reason if is_abnormal(reason) else Crashed(leaf_of(error))
         return reason

@@ -12,6 +12,8 @@ ActorflowError                  base of all; the other floors derive theirs from
       ├── MailboxFull           refused or dropped by a full mailbox
       ├── MessageRefused        arguments or reply that could not be sent to another process (strict, wire)
       ├── UnknownHandler        the actor has no such handler
+      ├── RemoteError          an error of another process whose own type is not known here
+      ├── ProcessLost          the process of a placed actor ended, and not because it was asked to
       ├── LinkedActorEnded      why an actor crashed that was linked to another
       ├── SpawnFailed           an actor that did not come up, or was not started
       └── NameTaken             another actor has this name
@@ -59,6 +61,9 @@ class ActorCrashed(AskError):
     @property
     def remote_traceback(self) -> str:
         """The traceback at the actor, as Python prints it."""
+        for error in (self.error, self.error.__cause__):
+            if isinstance(error, RemoteError):
+                return error.remote_traceback
         return self._remote_traceback or "".join(_traceback.format_exception(self.error))
 
 
@@ -103,7 +108,7 @@ SLOW_THE_SENDERS = "raise its capacity or slow the senders"
 
 
 class MailboxFull(ActorError):
-    """The mailbox is full and its overflow policy does not wait, or the sender is the one who would have to empty it."""
+    """The mailbox is full and its overflow policy does not wait, or the sender is the one who has to empty it."""
 
     def __init__(self, actor: str, capacity: int, overflow: str, help: str = SLOW_THE_SENDERS) -> None:
         super().__init__(
@@ -124,6 +129,36 @@ class UnknownHandler(ActorError):
         super().__init__(f"actor {actor!r} has no handler {handler!r}; it has: {', '.join(known) or 'none'}")
         self.actor = actor
         self.handler = handler
+
+
+class RemoteError(ActorError):
+    """An error that was raised in another process, in words.
+
+    type_name: what its class is called there. message: its text. remote_traceback: as Python prints it.
+    """
+
+    def __init__(self, type_name: str, message: str, remote_traceback: str) -> None:
+        super().__init__(f"{type_name}: {message}" if message else type_name)
+        self.type_name = type_name
+        self.message = message
+        self.remote_traceback = remote_traceback
+
+
+class ProcessLost(ActorError):
+    """The process of a placed actor ended, and not because it was asked to.
+
+    pid: its number. how: `exit code 3`, `signal 9 (SIGKILL)`. last_rss_bytes: of its tree when last measured, 0 for
+    never. last_lines: of what it wrote to standard error.
+    """
+
+    def __init__(self, pid: int, how: str, last_rss_bytes: int, last_lines: str) -> None:
+        held = f", {last_rss_bytes / (1 << 20):,.0f} MiB resident when last seen" if last_rss_bytes else ""
+        said = f"; its last lines on standard error:\n{last_lines}" if last_lines else ""
+        super().__init__(f"process {pid} ended by {how}{held}{said}")
+        self.pid = pid
+        self.how = how
+        self.last_rss_bytes = last_rss_bytes
+        self.last_lines = last_lines
 
 
 class LinkedActorEnded(ActorError):

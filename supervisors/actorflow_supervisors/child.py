@@ -4,6 +4,7 @@ When an incarnation ends, what follows is decided by a plain call, in place:
 
 | the incarnation ended                                        | verdict |
 |--------------------------------------------------------------|---------|
+| with KeyboardInterrupt                                       | end, and the block of the home ends with it |
 | while it, or the whole supervisor, was asked to stop         | end     |
 | before the first one had started                             | end     |
 | for a reason that `policy` does not restart                  | end     |
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.child_spec import ChildSpec
-from actorflow_supervisors.errors import ChildStartFailed
+from actorflow_supervisors.errors import ChildStartFailed, error_of
 from actorflow_supervisors.exit_reason import (
     INTENSITY,
     Crashed,
@@ -174,14 +175,12 @@ class Child:
             self._region.cancel()
 
     async def incarnate(self) -> ExitReason:
-        """Run one incarnation and say why it ended. Raises nothing but what ends the whole program."""
+        """Run one incarnation and say why it ended. Raises nothing."""
         self._region = region = self._seam.interrupt()
         try:
             with region:
                 await self.run()
                 return Normal() if self.stop_reason is None else self.stop_reason
-        except KeyboardInterrupt:
-            raise
         except self._seam.cancelled as error:
             return self.exit_reason_of(error) if self.stop_reason is None else self.stop_reason
         except BaseException as error:  # noqa: BLE001 - whatever leaves a child becomes an exit reason
@@ -286,6 +285,10 @@ class Child:
     def _judge(self, reason: ExitReason) -> tuple[Verdict, float]:
         """The table of the module's docstring."""
         policy = self.policy
+        interrupt = error_of(reason)
+        if isinstance(interrupt, KeyboardInterrupt):
+            self.supervisor.interrupted(interrupt)
+            return Verdict.end, 0.0
         if self.stop_reason is not None or self.supervisor.stopping:
             return Verdict.end, 0.0
         if not self.has_started:

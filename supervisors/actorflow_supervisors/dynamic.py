@@ -237,6 +237,11 @@ class DynamicSupervisor:
         if self._on_exit is not None:
             self._on_exit(child, reason, verdict)
 
+    def interrupted(self, error: KeyboardInterrupt) -> None:
+        """For `Child`: the whole program is to end."""
+        if self._home is not None:
+            self._home.interrupt(error)
+
     def child_ended(self, child: Child, reason: ExitReason) -> None:
         """For `Child`: it ended for good."""
         self._children.pop(child, None)

@@ -127,6 +127,9 @@ class Home:
         self._tasks: dict[Spawned, Callable[[], None] | None] = {}
         self._empty: Slot | None = None
         self._first_error: BaseException | None = None
+        self._host: Interrupt | None = None
+        self.interrupted: KeyboardInterrupt | None = None
+        """What a task told `interrupt`."""
         self.on_asyncio_task_done = self._asyncio_task_done
         """For the asyncio seam: the done callback of every task, bound once."""
 
@@ -154,6 +157,18 @@ class Home:
         self.ended(spawned)
         if not spawned.done():
             _abandoned.add(spawned)
+
+    def interrupt(self, error: KeyboardInterrupt) -> None:
+        """For a task: end the block of this home, which raises `error` once it has been left."""
+        if self.interrupted is None:
+            self.interrupted = error
+            if self._host is not None:
+                self._host.cancel()
+
+    def enter(self) -> Interrupt:
+        """For `Seam.open_home`: the region of the block, which `interrupt` ends."""
+        self._host = self.seam.interrupt()
+        return self._host
 
     def ended(self, spawned: Spawned, error: BaseException | None = None) -> None:
         """For seams: `spawned` has ended."""
@@ -240,9 +255,14 @@ def current_seam() -> Seam:
 async def _open_home(seam: Seam) -> AsyncGenerator[Home, None]:
     home = Home(seam)
     try:
-        yield home
+        with home.enter():
+            try:
+                yield home
+            finally:
+                await home.close()
     finally:
-        await home.close()
+        if home.interrupted is not None:
+            raise home.interrupted
 
 
 # asyncio

@@ -51,8 +51,9 @@ class Supervisor:
 
     Entering the block returns once all children have started; if one fails to, those before it are stopped and
     ChildStartFailed is raised. Leaving it stops the children in reverse order, each within its grace. A supervisor that
-    gives up cancels the block, and leaving it raises IntensityExceeded. KeyboardInterrupt and SystemExit in a child
-    stop the whole tree and leave by the root's block. The object can be entered again, but not twice at once.
+    gives up cancels the block, and leaving it raises IntensityExceeded. KeyboardInterrupt in a child stops the whole
+    tree and leaves by the root's block; SystemExit is a crash of that child. The object can be entered again, but not
+    twice at once.
     """
 
     def __init__(
@@ -156,7 +157,7 @@ class Supervisor:
         except BaseException:
             life.tell(do.StopAsked())
             await life.wind_up()
-            if life.exit is not None and isinstance(life.exit.error, KeyboardInterrupt | SystemExit):
+            if life.exit is not None and isinstance(life.exit.error, KeyboardInterrupt):
                 raise life.exit.error from None
             raise
         await life.wind_up()

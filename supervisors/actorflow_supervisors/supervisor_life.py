@@ -298,7 +298,7 @@ class Life:
             return Shutdown(), None
         if isinstance(error, IntensityExceeded):
             return Shutdown(INTENSITY), error
-        if incarnation.up or isinstance(error, KeyboardInterrupt | SystemExit):
+        if incarnation.up or isinstance(error, KeyboardInterrupt):
             return crashed(error), None
         return init_failed(error), None
 
@@ -315,7 +315,7 @@ def leaf_of(error: BaseException, cancelled: type[BaseException]) -> BaseExcepti
         return error
     leaves = _leaves(cast(_Group, error))
     for leaf in leaves:
-        if isinstance(leaf, KeyboardInterrupt | SystemExit):
+        if isinstance(leaf, KeyboardInterrupt):
             return leaf
     errors = [leaf for leaf in leaves if not isinstance(leaf, cancelled)]
     if not errors:

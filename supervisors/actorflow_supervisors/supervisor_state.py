@@ -4,7 +4,7 @@ What follows when a child has ended by itself; the first row that fits counts:
 
 | supervisor | the child                                | then                                                       |
 |------------|------------------------------------------|------------------------------------------------------------|
-| any        | ended by KeyboardInterrupt or SystemExit | stop all, exit with it                                     |
+| any        | ended by KeyboardInterrupt               | stop all, exit with it                                     |
 | stopping   | any                                      | the next one is stopped; after the last, exit              |
 | any        | was about to be stopped for a restart    | that restart goes on                                       |
 | any        | had not started, a caller waits for that | the start is undone, the caller gets `ChildStartFailed`    |
@@ -196,7 +196,7 @@ class SupervisorState:
         )
         self._answer_stops(child)
         error = error_of(told.reason)
-        if isinstance(error, KeyboardInterrupt | SystemExit):
+        if isinstance(error, KeyboardInterrupt):
             self._stop_all(do.Exit(told.reason, error))
         elif self.phase in (Phase.stopping, Phase.ended):
             return
@@ -347,7 +347,7 @@ class SupervisorState:
     # Stopping
 
     def _stop_all(self, last: do.Exit) -> None:
-        interrupted = isinstance(last.error, KeyboardInterrupt | SystemExit)
+        interrupted = isinstance(last.error, KeyboardInterrupt)
         if self.phase in (Phase.stopping, Phase.ended):
             if interrupted and self.phase is Phase.stopping:
                 self._exit = last

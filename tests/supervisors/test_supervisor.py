@@ -330,9 +330,24 @@ async def test_a_cancellation_the_supervisor_asked_for_is_a_shutdown() -> None:
     assert ended.asked
 
 
-@pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), SystemExit(3)])
-async def test_an_interrupt_in_a_child_stops_the_whole_tree_and_leaves_by_the_root(interrupt: BaseException) -> None:
+async def test_system_exit_in_a_child_is_a_crash_of_that_child() -> None:
     log: list[str] = []
+    a, b = workers(log)[:2]
+
+    async with Supervisor([a.spec(), b.spec()]) as supervisor:
+        watch = Watch(supervisor)
+        b.crash(SystemExit(0))
+        ended = await watch.ended("b", 1)
+        await watch.started("b", 2)
+
+    assert isinstance(ended.reason, Crashed)
+    assert isinstance(ended.reason.error, SystemExit)
+    assert log == ["a up", "b up", "b down", "b up", "b down", "a down"]
+
+
+async def test_an_interrupt_in_a_child_stops_the_whole_tree_and_leaves_by_the_root() -> None:
+    log: list[str] = []
+    interrupt = KeyboardInterrupt()
     a, b, c = workers(log)
     inner = Supervisor([b.spec(), c.spec()], name="inner")
 
@@ -342,7 +357,7 @@ async def test_an_interrupt_in_a_child_stops_the_whole_tree_and_leaves_by_the_ro
             c.crash(interrupt)
             await anyio.sleep_forever()
 
-    with pytest.raises(type(interrupt)) as caught:
+    with pytest.raises(KeyboardInterrupt) as caught:
         await program()
 
     assert caught.value is interrupt
