@@ -6,54 +6,24 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 
 import anyio
 import pytest
 
 from actorflow_supervisors import process_handle
-from actorflow_supervisors.process import Process, ProcessExit, ProcessStartFailed
+from actorflow_supervisors.process import ProcessExit, ProcessStartFailed
 from actorflow_supervisors.process_direct import start_process
+from actorflow_supervisors.warden import open_warden
 from tests.faults.leaks import leak_audit as leak_audit
+from tests.faults.processes import FOREVER, IGNORE_SIGTERM, is_gone, line, reporting
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("leak_audit")]
 
-FOREVER = "import signal\nwhile True: signal.pause()\n"
-IGNORE_SIGTERM = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 
-
-@contextmanager
-def reporting(code: str) -> Generator[tuple[Process, int]]:
-    """A process that runs `code`, in which `say(text)` writes a line to us; and the descriptor to read them from."""
-    ours, theirs = os.pipe()
-    prelude = f"import os\ndef say(text): os.write({theirs}, (str(text) + '\\n').encode())\n"
-    process = start_process([sys.executable, "-I", "-S", "-c", prelude + code], env=os.environ, pass_fds=(theirs,))
-    os.close(theirs)
-    try:
-        yield process, ours
-    finally:
-        os.close(ours)
-
-
-async def line(descriptor: int) -> str:
-    """The next line that the process says; "" once nobody can say any more."""
-    said = b""
-    while not said.endswith(b"\n"):
-        await anyio.wait_readable(descriptor)
-        byte = os.read(descriptor, 1)
-        if not byte:
-            break
-        said += byte
-    return said.decode().strip()
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+@pytest.fixture(params=["warden", "reduced"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Who starts the process: a warden, or this process itself."""
+    return str(request.param)
 
 
 @pytest.mark.parametrize(
@@ -67,21 +37,21 @@ def is_gone(pid: int) -> bool:
         ("os.kill(os.getpid(), 40)", ProcessExit(signal=40), "signal 40"),
     ],
 )
-async def test_how_a_process_ended_is_known(code: str, expected: ProcessExit, words: str) -> None:
-    with reporting(code) as (process, _):
+async def test_how_a_process_ended_is_known(code: str, expected: ProcessExit, words: str, way: str) -> None:
+    async with reporting(code, way) as (process, _):
         ended = await process.wait()
 
     assert ended == expected
     assert str(ended) == words
 
 
-async def test_many_may_wait_for_one_process() -> None:
+async def test_many_may_wait_for_one_process(way: str) -> None:
     seen: list[ProcessExit] = []
 
     async def wait() -> None:
         seen.append(await process.wait())
 
-    with reporting("say('up')\n" + FOREVER) as (process, says):
+    async with reporting("say('up')\n" + FOREVER, way) as (process, says):
         await line(says)
         async with anyio.create_task_group() as group:
             for _ in range(3):
@@ -93,8 +63,8 @@ async def test_many_may_wait_for_one_process() -> None:
     assert [*seen, again] == [ProcessExit(signal=9)] * 4
 
 
-async def test_a_cancelled_wait_leaves_the_process_alone() -> None:
-    with reporting(FOREVER) as (process, _):
+async def test_a_cancelled_wait_leaves_the_process_alone(way: str) -> None:
+    async with reporting(FOREVER, way) as (process, _):
         with anyio.CancelScope() as scope:
             scope.cancel()
             await process.wait()
@@ -104,11 +74,11 @@ async def test_a_cancelled_wait_leaves_the_process_alone() -> None:
         assert await process.stop(0) == ProcessExit(signal=9)
 
 
-async def test_a_process_inherits_its_standard_streams_and_what_it_is_given_and_nothing_else() -> None:
+async def test_a_process_inherits_its_standard_streams_and_what_it_is_given_and_nothing_else(way: str) -> None:
     unwanted = os.dup(0)
     os.set_inheritable(unwanted, True)
     code = "listed = os.listdir('/proc/self/fd')\nsay([n for n in listed if os.path.lexists('/proc/self/fd/' + n)])"
-    with reporting(code) as (process, says):
+    async with reporting(code, way) as (process, says):
         said = await line(says)
         await process.wait()
     os.close(unwanted)
@@ -118,22 +88,23 @@ async def test_a_process_inherits_its_standard_streams_and_what_it_is_given_and_
     assert len(descriptors) == 4
 
 
-async def test_a_process_leads_a_session_of_its_own() -> None:
-    with reporting("say(os.getsid(0) == os.getpid() == os.getpgrp())") as (process, says):
+async def test_a_process_leads_a_session_of_its_own(way: str) -> None:
+    async with reporting("say(os.getsid(0) == os.getpid() == os.getpgrp())", way) as (process, says):
         said = await line(says)
         await process.wait()
 
     assert said == "True"
 
 
-async def test_a_program_that_is_not_there_is_named() -> None:
-    with pytest.raises(ProcessStartFailed, match="no-such-program"):
-        start_process(["no-such-program"], env={})
+async def test_a_program_that_is_not_there_is_named(way: str) -> None:
+    async with open_warden(reduced=way == "reduced") as warden:
+        with pytest.raises(ProcessStartFailed, match="no-such-program"):
+            await warden.start(["no-such-program"], env={})
 
 
-async def test_stop_lets_a_process_clean_up() -> None:
+async def test_stop_lets_a_process_clean_up(way: str) -> None:
     code = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: (say('cleaned'), sys.exit(5)))\nsay('up')\n"
-    with reporting(code + FOREVER) as (process, says):
+    async with reporting(code + FOREVER, way) as (process, says):
         await line(says)
         ended = await process.stop(60)
         said = await line(says)
@@ -142,24 +113,25 @@ async def test_stop_lets_a_process_clean_up() -> None:
     assert said == "cleaned"
 
 
-async def test_a_process_that_ignores_sigterm_is_killed_after_its_grace() -> None:
-    with reporting(IGNORE_SIGTERM + "say('up')\n" + FOREVER) as (process, says):
+async def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(way: str) -> None:
+    async with reporting(IGNORE_SIGTERM + "say('up')\n" + FOREVER, way) as (process, says):
         await line(says)
         ended = await process.stop(0.01)
 
     assert ended == ProcessExit(signal=9)
 
 
-async def test_a_stopped_process_gets_its_sigterm() -> None:
-    with reporting("say('up')\nimport signal\nos.kill(os.getpid(), signal.SIGSTOP)\n" + FOREVER) as (process, says):
+async def test_a_stopped_process_gets_its_sigterm(way: str) -> None:
+    code = "say('up')\nimport signal\nos.kill(os.getpid(), signal.SIGSTOP)\n"
+    async with reporting(code + FOREVER, way) as (process, says):
         await line(says)
         ended = await process.stop(60)
 
     assert ended == ProcessExit(signal=15)
 
 
-async def test_a_cancelled_stop_kills_at_once() -> None:
-    with reporting(IGNORE_SIGTERM + "say('up')\n" + FOREVER) as (process, says):
+async def test_a_cancelled_stop_kills_at_once(way: str) -> None:
+    async with reporting(IGNORE_SIGTERM + "say('up')\n" + FOREVER, way) as (process, says):
         await line(says)
         with anyio.CancelScope() as scope:
             scope.cancel()
@@ -182,10 +154,10 @@ GRANDCHILDREN = {
 
 @pytest.mark.parametrize("kind", GRANDCHILDREN)
 @pytest.mark.parametrize("end", ["stop", "kill", "it dies"])
-async def test_what_a_process_started_ends_with_it(kind: str, end: str) -> None:
+async def test_what_a_process_started_ends_with_it(kind: str, end: str, way: str) -> None:
     life = "signal.signal(signal.SIGTERM, signal.SIG_IGN); say(os.getpid()); [signal.pause() for _ in iter(int, 1)]"
     code = "import signal\n" + GRANDCHILDREN[kind].format(life=life) + "\n" + FOREVER
-    with reporting(code) as (process, says):
+    async with reporting(code, way) as (process, says):
         grandchild = int(await line(says))
         if end == "stop":
             await process.stop(0.01)
@@ -200,11 +172,11 @@ async def test_what_a_process_started_ends_with_it(kind: str, end: str) -> None:
     assert process.survivors == ()
 
 
-async def test_a_grandchild_has_its_grace_too() -> None:
+async def test_a_grandchild_has_its_grace_too(way: str) -> None:
     handler = "lambda *_: (say('cleaned'), os._exit(0))"
     life = f"signal.signal(signal.SIGTERM, {handler}); say('up'); [signal.pause() for _ in iter(int, 1)]"
     code = f"import signal\nif os.fork() == 0:\n    {life}\n" + FOREVER
-    with reporting(code) as (process, says):
+    async with reporting(code, way) as (process, says):
         await line(says)
         async with anyio.create_task_group() as group:
             group.start_soon(process.wait)
@@ -214,10 +186,10 @@ async def test_a_grandchild_has_its_grace_too() -> None:
     assert said == "cleaned"
 
 
-async def test_a_tree_that_keeps_forking_is_killed_whole() -> None:
+async def test_a_tree_that_keeps_forking_is_killed_whole(way: str) -> None:
     code = "say(os.getpid())\nfor _ in range(4): os.fork()\nimport signal\nwhile True:\n"
     code += "    child = os.fork()\n    if not child: os._exit(0)\n    os.waitpid(child, 0)\n"
-    with reporting(code) as (process, says):
+    async with reporting(code, way) as (process, says):
         await line(says)
         await process.stop(0)
         rest = await line(says)
@@ -231,7 +203,7 @@ async def test_without_pidfds_an_end_is_seen_all_the_same(monkeypatch: pytest.Mo
         """As on a system that has none."""
 
     monkeypatch.setattr(process_handle, "_open_pidfd", no_pidfd)
-    with reporting(f"if os.fork() == 0: say('up')\n{FOREVER}") as (process, says):
+    async with reporting(f"if os.fork() == 0: say('up')\n{FOREVER}", "reduced") as (process, says):
         await line(says)
         ended = await process.stop(60)
 

@@ -29,7 +29,7 @@ from tests.faults import process_tasks as tasks
 from tests.faults.leaks import leak_audit as leak_audit
 from tests.faults.process_site import FILE, MODULE, Bench, Pipe, bench
 from tests.faults.process_site import pipe as pipe
-from tests.faults.test_process import is_gone
+from tests.faults.processes import is_gone
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("leak_audit")]
 

@@ -12,7 +12,7 @@ from actorflow_supervisors.memory import MemoryQuotaExceeded, MemoryWatch, mebib
 from actorflow_supervisors.memory_tree import WatchedTree
 from actorflow_supervisors.process import ProcessExit
 from tests.faults.leaks import leak_audit as leak_audit
-from tests.faults.test_process import FOREVER, line, reporting
+from tests.faults.processes import FOREVER, directly, line
 
 MIB = 1 << 20
 
@@ -26,7 +26,7 @@ def never() -> None:
 
 @pytest.mark.anyio
 async def test_rss_of_a_tree_is_the_sum_of_its_processes(anyio_backend: str, leak_audit: None) -> None:
-    with reporting(f"import os\nos.fork()\n{HOLD.format(mib=32)}") as (process, says):
+    with directly(f"import os\nos.fork()\n{HOLD.format(mib=32)}") as (process, says):
         await line(says)
         await line(says)
         tree = WatchedTree(process.pid, None, never)
@@ -41,7 +41,7 @@ async def test_rss_of_a_tree_is_the_sum_of_its_processes(anyio_backend: str, lea
 @pytest.mark.anyio
 async def test_a_hog_is_killed_and_its_neighbour_is_not(anyio_backend: str, leak_audit: None) -> None:
     watch = MemoryWatch()
-    with reporting(HOG) as (hog, hog_says), reporting("say('up')\n" + FOREVER) as (innocent, innocent_says):
+    with directly(HOG) as (hog, hog_says), directly("say('up')\n" + FOREVER) as (innocent, innocent_says):
         await line(hog_says)
         await line(innocent_says)
         hog_tree = watch.watch(hog.pid, limit_bytes=128 * MIB, on_breach=hog.kill)
@@ -63,7 +63,7 @@ async def test_a_hog_is_killed_and_its_neighbour_is_not(anyio_backend: str, leak
 @pytest.mark.anyio
 async def test_a_hog_below_its_root_counts_too(anyio_backend: str, leak_audit: None) -> None:
     watch = MemoryWatch()
-    with reporting(f"if os.fork() == 0:\n    os.setsid()\n    exec({HOG!r})\n{FOREVER}") as (process, says):
+    with directly(f"if os.fork() == 0:\n    os.setsid()\n    exec({HOG!r})\n{FOREVER}") as (process, says):
         await line(says)
         tree = watch.watch(process.pid, limit_bytes=128 * MIB, on_breach=process.kill)
         async with anyio.create_task_group() as group:
@@ -77,7 +77,7 @@ async def test_a_hog_below_its_root_counts_too(anyio_backend: str, leak_audit: N
 @pytest.mark.anyio
 async def test_memory_that_forks_share_is_counted_once(anyio_backend: str, leak_audit: None) -> None:
     code = f"import os\nheld = bytearray(os.urandom(1 << 20) * 64)\nos.fork()\nos.fork()\nsay('up')\n{FOREVER}"
-    with reporting(code) as (process, says):
+    with directly(code) as (process, says):
         for _ in range(4):
             await line(says)
         tree = WatchedTree(process.pid, 128 * MIB, never)
@@ -96,7 +96,7 @@ async def test_pages_of_a_mapped_file_are_not_blamed(
     big = tmp_path_factory.mktemp("files") / "big"
     big.write_bytes(os.urandom(MIB) * 64)
     code = f"import mmap\nf = open({str(big)!r}, 'rb')\nm = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)\n"
-    with reporting(code + f"sum(m[::4096])\nsay('read')\n{FOREVER}") as (process, says):
+    with directly(code + f"sum(m[::4096])\nsay('read')\n{FOREVER}") as (process, says):
         await line(says)
         tree = WatchedTree(process.pid, 32 * MIB, never)
         used_bytes = tree.sample(0.0)
@@ -110,7 +110,7 @@ async def test_pages_of_a_mapped_file_are_not_blamed(
 @pytest.mark.anyio
 async def test_a_breach_is_told_once(anyio_backend: str, leak_audit: None) -> None:
     told: list[str] = []
-    with reporting(HOLD.format(mib=32)) as (process, says):
+    with directly(HOLD.format(mib=32)) as (process, says):
         await line(says)
         tree = WatchedTree(process.pid, MIB, lambda: told.append("breach"))
         tree.sample(0.0)
@@ -123,7 +123,7 @@ async def test_a_breach_is_told_once(anyio_backend: str, leak_audit: None) -> No
 
 @pytest.mark.anyio
 async def test_a_tree_that_has_ended_uses_nothing(anyio_backend: str, leak_audit: None) -> None:
-    with reporting("") as (process, _):
+    with directly("") as (process, _):
         await process.wait()
     tree = WatchedTree(process.pid, 1, never)
 
@@ -132,7 +132,7 @@ async def test_a_tree_that_has_ended_uses_nothing(anyio_backend: str, leak_audit
 
 @pytest.mark.anyio
 async def test_psutil_sees_the_same_tree(anyio_backend: str, leak_audit: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    with reporting(f"import os\nos.fork()\n{HOLD.format(mib=32)}") as (process, says):
+    with directly(f"import os\nos.fork()\n{HOLD.format(mib=32)}") as (process, says):
         await line(says)
         await line(says)
         monkeypatch.setattr(memory_tree, "PROCFS", False)
@@ -163,7 +163,7 @@ async def test_what_another_thread_started_is_part_of_the_tree(anyio_backend: st
     code = "import threading, subprocess, sys, signal\n"
     code += "def start():\n    child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])\n"
     code += "    say(child.pid)\n    signal.pause()\nthreading.Thread(target=start, daemon=True).start()\n"
-    with reporting(code + FOREVER) as (process, says):
+    with directly(code + FOREVER) as (process, says):
         started = int(await line(says))
         tree = WatchedTree(process.pid, None, never)
         tree.sample(0.0)

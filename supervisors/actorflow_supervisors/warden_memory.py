@@ -1,0 +1,135 @@
+"""Warden memory: when a tree is measured next, what is said about it, and the hard backstop behind its quota.
+
+A poll, since the system offers no event for resident memory: every 50 ms while a tree has a quota or grows, more and
+more rarely where neither is so, never where nobody wants to know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+
+from actorflow_supervisors.memory_tree import WatchedTree
+
+INTERVAL_S = 0.05
+"""Seconds between two samples of a tree that has a quota, or whose memory changes."""
+
+IDLE_INTERVAL_S = 1.0
+"""Seconds between two samples of a tree without a quota, in the end."""
+
+BACKSTOP_FACTOR = 1.5
+"""Times its quota that one process may have as private writable memory, before it is refused more."""
+
+NEWS_BYTES = 1 << 20
+"""A change that is worth telling."""
+
+
+def next_interval_s(last_s: float, *, has_quota: bool, moved: bool) -> float:
+    """Seconds to the next sample, `last_s` after the one before."""
+    if has_quota or moved:
+        return INTERVAL_S
+    return min(2 * last_s, IDLE_INTERVAL_S)
+
+
+def backstop_bytes(quota_bytes: int, data_bytes: int, anonymous_bytes: int) -> int:
+    """The limit of private writable memory that serves a quota of resident memory.
+
+    data_bytes: what the process has of it now; anonymous_bytes: what of that is resident. The rest is address space
+    that was set aside and never touched, a thread's stack say: it is allowed on top.
+    """
+    return int(BACKSTOP_FACTOR * quota_bytes) + max(0, data_bytes - anonymous_bytes)
+
+
+class TreeMemory:
+    """The memory of one tree.
+
+    due_s: when to sample next, None for never. quota_bytes: None for none. last_bytes: of the last sample. peak_bytes:
+    the most since the quota was set.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.due_s: float | None = None
+        self.quota_bytes: int | None = None
+        self.last_bytes = 0
+        self._interval_s = INTERVAL_S
+        self._told_bytes = 0
+        self._tree: WatchedTree | None = None
+        self._ended = False
+        self._own_limits: tuple[int, int] | None = None
+
+    @property
+    def peak_bytes(self) -> int:
+        return 0 if self._tree is None else self._tree.peak_bytes
+
+    def watch(self, now_s: float) -> None:
+        """Measure from now on, with a quota or without."""
+        if self._tree is None and not self._ended:
+            self._tree = WatchedTree(self.pid, self.quota_bytes, _nothing)
+            self.due_s = now_s
+
+    def limit(self, quota_bytes: int | None, *, backstop: bool, now_s: float) -> None:
+        """Another quota, or none, from now on."""
+        self.quota_bytes = quota_bytes
+        self.watch(now_s)
+        if self._tree is not None:
+            self._tree.limit_bytes = quota_bytes
+            self._tree.peak_bytes = 0
+            self._interval_s = INTERVAL_S
+            self.due_s = now_s
+        self._set_backstop(quota_bytes if backstop else None)
+
+    def sample(self, now_s: float) -> bool:
+        """Measure if that is due; True where the quota is exceeded."""
+        if self._tree is None or self.due_s is None or now_s < self.due_s:
+            return False
+        before_bytes, self.last_bytes = self.last_bytes, self._tree.sample(now_s)
+        moved = abs(self.last_bytes - before_bytes) >= NEWS_BYTES
+        self._interval_s = next_interval_s(self._interval_s, has_quota=self.quota_bytes is not None, moved=moved)
+        self.due_s = now_s + self._interval_s
+        return self._tree.breached
+
+    def has_news(self) -> bool:
+        """Whether the last sample differs from what was told; it counts as told then."""
+        if abs(self.last_bytes - self._told_bytes) < NEWS_BYTES:
+            return False
+        self._told_bytes = self.last_bytes
+        return True
+
+    def end(self) -> None:
+        """Nothing is to be measured any more; what was seen stays."""
+        self._ended = True
+        self.due_s = None
+        if self._tree is not None:
+            self._tree.close()
+
+    def _set_backstop(self, quota_bytes: int | None) -> None:
+        """Only the soft limit of the root moves, so that it can move back; what the root starts inherits it."""
+        if quota_bytes is None and self._own_limits is None:
+            return
+        with contextlib.suppress(OSError, ValueError):  # it has ended, or may not be limited by us
+            if self._own_limits is None:
+                self._own_limits = resource.prlimit(self.pid, resource.RLIMIT_DATA)
+            soft, hard = self._own_limits
+            if quota_bytes is not None:
+                soft = _lower(soft, backstop_bytes(quota_bytes, *_data_and_anonymous(self.pid)))
+            resource.prlimit(self.pid, resource.RLIMIT_DATA, (soft, hard))
+
+
+def _lower(limit: int, other: int) -> int:
+    return other if limit == resource.RLIM_INFINITY else min(limit, other)
+
+
+def _data_and_anonymous(pid: int) -> tuple[int, int]:
+    """Private writable memory, and resident anonymous memory, in bytes. Source: proc(5), VmData and RssAnon."""
+    found = {b"VmData:": 0, b"RssAnon:": 0}
+    with open(f"/proc/{pid}/status", "rb") as file:
+        for line in file:
+            name, _, rest = line.partition(b"\t")
+            if name in found:
+                found[name] = int(rest.split()[0]) * 1024
+    return found[b"VmData:"], found[b"RssAnon:"]
+
+
+def _nothing() -> None:
+    """A breach is asked for, not told."""

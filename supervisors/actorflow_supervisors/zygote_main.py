@@ -1,0 +1,214 @@
+"""Zygote main: an interpreter that imports what workers need, once, and forks them for its warden.
+
+`sys.argv`: "module:function" of what to call once, "module:function" of what each worker calls, arguments of the first,
+then the descriptor of the socket, the pid of the warden and the marker of this process.
+
+| from | message | fields; descriptors |
+|---|---|---|
+| zygote | ready | why it does not fork, "" where it does |
+| warden | fork | id, marker, payload; standard output and error, socket |
+| zygote | forked | id, pid |
+| | failed | id |
+| warden | become | payload; socket: this process is to be the worker itself |
+
+A fork is a double one: the child in between ends at once, so the warden, a subreaper, becomes the parent of the worker,
+reaps it, and its death is the one that the worker is armed against. Only what has one thread, no open file and no child
+is forked: anything else could not live on in a copy.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import os
+import select
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import NoReturn, cast
+
+from actorflow_supervisors.parent_death import die_with_parent
+from actorflow_supervisors.prctl import parent_death_signal
+from actorflow_supervisors.process_tree import children
+from actorflow_supervisors.warden_frames import Frame, FrameSocket
+from actorflow_supervisors.warden_spawn import place
+from actorflow_supervisors.zygote_marker import Marker, find_marker
+
+Entry = Callable[[socket.socket, bytes], object]
+"""What a worker calls, with its socket and its payload. It ends the process when it returns."""
+
+SOCKET_NUMBER = 3
+"""Of a worker's socket."""
+
+
+def main() -> NoReturn:
+    """Until the warden closes the socket."""
+    preload_name, entry_name, *arguments, descriptor, warden_pid, marker = sys.argv[1:]
+    os.set_inheritable(int(descriptor), False)
+    die_with_parent(int(warden_pid))
+    pipe = FrameSocket(socket.socket(fileno=int(descriptor)))
+    before = _descriptors()
+    preload, entry = _resolved(preload_name), cast("Entry", _resolved(entry_name))
+    preload(*arguments)
+    zygote = Zygote(pipe, int(warden_pid), entry, find_marker(os.fsencode(marker)))
+    zygote.serve(
+        why_not_forked(
+            threads=_threads(),
+            opened=sorted(_descriptors() - before),
+            children=len(children(os.getpid())),
+            can_mark=zygote.marker is not None,
+        )
+    )
+
+
+def why_not_forked(*, threads: int, opened: list[str], children: int, can_mark: bool) -> str:
+    """Why a process of this kind cannot be forked, for people; "" where it can.
+
+    | what it has | verdict |
+    |---|---|
+    | a second thread | a copy has only one, and the locks that the others held |
+    | a file, socket or pipe of its own | copies would share it |
+    | a child | it would be nobody's in a copy |
+    | no way to write its marker | what a copy starts could not be found |
+    """
+    if threads > 1:
+        return (
+            f"importing it started {threads - 1} thread{'s' * (threads > 2)}, and a copy would have only one "
+            "(numpy's and others' are as many as OPENBLAS_NUM_THREADS and OMP_NUM_THREADS say)"
+        )
+    if opened:
+        return f"importing it opened {', '.join(opened)}, which copies would share"
+    if children:
+        return "importing it started a process"
+    if not can_mark:
+        return "its environment cannot be marked"
+    return ""
+
+
+class Zygote:
+    """Forks, or becomes, workers. marker: its own, None where copies cannot have others."""
+
+    def __init__(self, pipe: FrameSocket, warden_pid: int, entry: Entry, marker: Marker | None) -> None:
+        self.marker = marker
+        self._pipe = pipe
+        self._warden_pid = warden_pid
+        self._entry = entry
+        self._arm = parent_death_signal()
+
+    def serve(self, why_not: str) -> NoReturn:
+        """why_not: why it does not fork, "" where it does."""
+        self._pipe.send("ready", why_not)
+        gc.collect()
+        gc.freeze()  # a collection in a worker would touch, and so copy, what is shared
+        poll = select.poll()
+        poll.register(self._pipe.sock, select.POLLIN)
+        while True:
+            poll.poll()
+            frames = self._pipe.receive()
+            if frames is None:
+                os._exit(0)
+            for frame in frames:
+                if frame.name == "become":
+                    self._pipe.close()
+                    work(self._entry, frame.fds[0], frame.fields[0])
+                self._fork(frame)
+
+    def _fork(self, frame: Frame) -> None:
+        """Fork a worker, and let it go on once the warden is its parent and knows of it."""
+        told, tells = os.pipe()
+        waits, goes = os.pipe()
+        pid = b""
+        try:
+            between = os.fork()
+            if between == 0:
+                self._between(frame, tells, waits, goes)
+            os.close(tells)
+            os.waitpid(between, 0)
+            pid = os.read(told, 16)
+        except OSError:  # no more processes
+            os.close(tells)
+        self._pipe.send("forked" if pid else "failed", frame.fields[0], pid)
+        if pid:
+            os.write(goes, b"g")
+        for fd in (told, waits, goes):
+            os.close(fd)
+        frame.close()
+
+    def _between(self, frame: Frame, tells: int, waits: int, goes: int) -> NoReturn:
+        """In a child that ends at once, and in its child, the worker."""
+        try:
+            pid = os.fork()
+            if pid:
+                os.write(tells, b"%d" % pid)
+                os._exit(0)
+            os.close(goes)
+            if os.read(waits, 1) == b"g":
+                self._worker(frame)
+        finally:
+            os._exit(1)
+
+    def _worker(self, frame: Frame) -> NoReturn:
+        self._arm()
+        if os.getppid() != self._warden_pid:
+            os._exit(1)
+        os.setsid()
+        assert self.marker is not None, "without it nothing is forked"
+        self.marker.rewrite(frame.fields[1])
+        place(tuple(zip((1, 2, SOCKET_NUMBER), frame.fds, strict=True)))
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) > SOCKET_NUMBER:
+                with contextlib.suppress(OSError):  # of the listing
+                    os.close(int(name))
+        os.set_inheritable(SOCKET_NUMBER, False)
+        reseed()
+        work(self._entry, SOCKET_NUMBER, frame.fields[2])
+
+
+def work(entry: Entry, descriptor: int, payload: bytes) -> NoReturn:
+    """Be the worker, to the end of this process."""
+    code: object = 0
+    try:
+        entry(socket.socket(fileno=descriptor), payload)
+    except SystemExit as exc:
+        code = exc.code
+    except BaseException:  # noqa: BLE001 - the end of this process, whatever it was
+        traceback.print_exc()
+        code = 1
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # it may have been closed or replaced
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))  # taking the interpreter apart costs more
+
+
+def reseed() -> None:
+    """Copies must not draw the same random numbers."""
+    random, numpy_random = sys.modules.get("random"), sys.modules.get("numpy.random")
+    for module in (random, numpy_random):
+        if module is not None:
+            module.seed()
+
+
+def _resolved(name: str) -> Callable[..., object]:
+    module, _, attribute = name.partition(":")
+    return cast("Callable[..., object]", getattr(importlib.import_module(module), attribute))
+
+
+def _threads() -> int:
+    """Python's and everybody else's."""
+    tasks = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
+    return max(threading.active_count(), tasks)
+
+
+def _descriptors() -> set[str]:
+    """Number and target of each open descriptor; nothing where the system does not list them."""
+    found: set[str] = set()
+    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
+        with contextlib.suppress(OSError):  # of the listing
+            found.add(f"{name} ({os.readlink(f'/proc/self/fd/{name}')})")
+    return found
