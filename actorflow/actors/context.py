@@ -20,7 +20,7 @@ from actorflow_supervisors.policy import Restart, RestartName
 if TYPE_CHECKING:
     from actorflow.actors.cell import Cell
     from actorflow.actors.mailbox import Mailbox
-    from actorflow.actors.system import ActorSystem
+    from actorflow.actors.system import ActorSystem, Placement
 
 A = TypeVar("A", bound=Actor)
 
@@ -72,6 +72,7 @@ class Context:
         backoff: Backoff | None = None,
         shutdown_s: float | None = 5.0,
         mailbox: Mailbox | None = None,
+        placement: Placement | None = None,
     ) -> ActorRef[A]:
         """Spawn a child, which is stopped when this incarnation ends; see `ActorSystem.spawn`."""
         ref = self.spawn_nowait(
@@ -82,6 +83,7 @@ class Context:
             backoff=backoff,
             shutdown_s=shutdown_s,
             mailbox=mailbox,
+            placement=placement,
         )
         return await self._cell.system.started(ref)
 
@@ -95,11 +97,12 @@ class Context:
         backoff: Backoff | None = None,
         shutdown_s: float | None = 5.0,
         mailbox: Mailbox | None = None,
+        placement: Placement | None = None,
     ) -> ActorRef[A]:
         """Spawn a child without waiting for its `started`; see `ActorSystem.spawn_nowait`."""
         system = self._cell.system
         policy = system.policy_for(restart, shutdown_s, intensity, backoff)
-        return system.spawn_below(self._cell, factory, name, policy, mailbox)
+        return system.spawn_below(self._cell, factory, name, policy, mailbox, placement)
 
     async def spawn_pool(
         self,

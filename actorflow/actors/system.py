@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from itertools import count
 from random import Random
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.ask_timeouts import AskTimeouts
@@ -38,6 +38,22 @@ DEFAULT_BACKOFF = Backoff()
 DEFAULT_MAILBOX = Mailbox()
 DEFAULT_STOP = Shutdown()
 ASK_TIMEOUT_S = 60.0
+
+
+class Placement(Protocol):
+    """Where the code of an actor runs, when that is not this process's loop."""
+
+    def new_cell(
+        self,
+        system: ActorSystem,
+        parent: Cell | None,
+        factory: Callable[[], Actor],
+        name: str | None,
+        policy: ChildPolicy,
+        mailbox: Mailbox,
+    ) -> Cell:
+        """One actor's life, not begun. Raises SpawnFailed for a factory that cannot be made there."""
+        ...
 
 
 class ActorSystem:
@@ -79,6 +95,8 @@ class ActorSystem:
         self._home: Home | None = None
         self._own_home: AbstractAsyncContextManager[Home] | None = None
         self._roots: DynamicSupervisor | None = None
+        self.closers: list[Callable[[], Awaitable[None]]] = []
+        """For placements: awaited when the system is left, after its last actor has ended."""
 
     async def __aenter__(self) -> Self:
         if self._own_home is not None:
@@ -106,6 +124,8 @@ class ActorSystem:
         try:
             await self._roots.stop_all(Shutdown("system"))
         finally:
+            for closer in self.closers:
+                await closer()
             if self._watchdog is not None:
                 self._watchdog.stop()
             if self.ask_timeouts is not None:
@@ -124,6 +144,7 @@ class ActorSystem:
         backoff: Backoff | None = None,
         shutdown_s: float | None = 5.0,
         mailbox: Mailbox | None = None,
+        placement: Placement | None = None,
     ) -> ActorRef[A]:
         """Spawn an actor and return when its `started` has finished; a cancelled spawn leaves no actor behind.
 
@@ -131,10 +152,11 @@ class ActorSystem:
         name: unique in the system; without one it is called after its class, with a number.
         restart: permanent is restarted whatever it ended for, transient after abnormal ends, temporary never.
         intensity, backoff: in place of the system's. shutdown_s: grace for its end, None without limit.
+        placement: where its code runs: in this loop, or as in `Subprocess()`.
         Raises SpawnFailed with the error as its cause, or NameTaken.
         """
         policy = self.policy_for(restart, shutdown_s, intensity, backoff)
-        return await self.started(self.spawn_below(None, factory, name, policy, mailbox))
+        return await self.started(self.spawn_below(None, factory, name, policy, mailbox, placement))
 
     def spawn_nowait(
         self,
@@ -146,10 +168,11 @@ class ActorSystem:
         backoff: Backoff | None = None,
         shutdown_s: float | None = 5.0,
         mailbox: Mailbox | None = None,
+        placement: Placement | None = None,
     ) -> ActorRef[A]:
         """`spawn` that does not wait: messages queue until the actor is up; if it does not come up it has ended."""
         policy = self.policy_for(restart, shutdown_s, intensity, backoff)
-        return self.spawn_below(None, factory, name, policy, mailbox)
+        return self.spawn_below(None, factory, name, policy, mailbox, placement)
 
     async def spawn_pool(
         self,
@@ -251,12 +274,16 @@ class ActorSystem:
         name: str | None,
         policy: ChildPolicy,
         mailbox: Mailbox | None,
+        placement: Placement | None = None,
     ) -> ActorRef[A]:
         """Start a cell below `parent`. Raises SpawnFailed or NameTaken."""
         supervisor = self._roots if parent is None else parent.child_supervisor()
         if supervisor is None:
             raise SpawnFailed("the system has not been entered; use `async with ActorSystem() as system`")
-        cell = self.new_cell(parent, factory, name, policy, mailbox or self._mailbox)
+        if placement is None:
+            cell = self.new_cell(parent, factory, name, policy, mailbox or self._mailbox)
+        else:
+            cell = placement.new_cell(self, parent, factory, name, policy, mailbox or self._mailbox)
         if name is not None:
             self.names.take(cell.path, cell)
         try:
@@ -298,6 +325,12 @@ class ActorSystem:
         supervisor = DynamicSupervisor(intensity=self._intensity, backoff=self._backoff, rng=self._rng)
         supervisor.open(self._home)
         return supervisor
+
+    @property
+    def home(self) -> Home:
+        """Where tasks of the system itself live."""
+        assert self._home is not None
+        return self._home
 
     def next_number(self) -> int:
         """For the names of actors that were given none."""
