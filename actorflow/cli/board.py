@@ -109,6 +109,7 @@ class Board:
     dag: str = ""
     params: Mapping[str, RecordedParam] = field(default_factory=dict[str, RecordedParam])
     notes: tuple[str, ...] = ()
+    trace_id: str = ""
     rows: dict[str, Row] = field(default_factory=dict[str, Row])
     failures: list[Failure] = field(default_factory=list[Failure])
     started_s: float | None = None
@@ -169,6 +170,7 @@ class Board:
 
     def _start(self, event: RunStarted, ts: float) -> None:
         self.run_id, self.dag, self.params = event.run_id, event.dag, event.params
+        self.trace_id = trace_id(event.trace)
         self.notes, self.started_s, self.status = tuple(event.notes), ts, RunStatus.running
         self.rows = {task.name: self._new_row(task) for task in event.tasks}
 
@@ -230,6 +232,11 @@ class Board:
     def _end_if_over(self, row: Row, ts: float) -> None:
         if row.width is not None and row.done >= row.width and not row.is_over:
             row.ended_s = ts
+
+
+def trace_id(trace: Mapping[str, str]) -> str:
+    """Of a run with telemetry; "" for one without."""
+    return trace.get("traceparent", "--").split("-")[1]
 
 
 def label(task: str, map_index: int | None) -> str:

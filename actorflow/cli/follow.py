@@ -91,7 +91,14 @@ def follow(run: Followed, result: Result) -> int:
 
 
 def _carried_out(run: Followed, control: RunControl, observe: Callable[[Sequence[Record]], None]) -> RunResult[object]:
-    settings = RunSettings(store=run.settings.store, workers=run.settings.workers, executor=run.settings.executor)
+    watch = None
+    if run.settings.trace:
+        from actorflow.cli.tracing import told_telemetry
+
+        watch = told_telemetry(notes_to_stderr(), quiet=run.quiet or run.as_json)
+    settings = RunSettings(
+        store=run.settings.store, workers=run.settings.workers, executor=run.settings.executor, telemetry=watch
+    )
 
     async def main() -> RunResult[object]:
         return await execute(run.plan, run.dag, settings=settings, on_records=observe, control=control)

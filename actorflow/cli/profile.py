@@ -4,6 +4,7 @@
     executor = "process"        # the default of tasks that name none
     workers = 4
     store = "build/actorflow"   # relative to the file that names it
+    trace = true                # to OpenTelemetry
 
     [profile.ci.tasks]
     census = "thread"           # the executor of one step, over what the dag says
@@ -24,7 +25,7 @@ from actorflow.cli.complaint import Complaint, Place, Remark, refusal
 
 OWN_FILE = "actorflow.toml"
 SHARED_FILE = "pyproject.toml"
-PROFILE_KEYS = ("executor", "workers", "store", "tasks")
+PROFILE_KEYS = ("executor", "workers", "store", "trace", "tasks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Profile:
     executor: str | None = None
     workers: int | None = None
     store: str | None = None
+    trace: bool | None = None
     tasks: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -103,6 +105,7 @@ def _profile(name: str, file: Path, given: object) -> Profile:
         executor=cast("str | None", given.get("executor")),
         workers=cast("int | None", given.get("workers")),
         store=None if store is None else str(file.parent / str(store)),
+        trace=cast("bool | None", given.get("trace")),
         tasks=cast("dict[str, str]", given.get("tasks", {})),
     )
 
@@ -115,6 +118,8 @@ def _faults(name: str, file: Path, given: dict[str, object]) -> Iterable[Remark]
                 yield _remark(file, f"{where}`{key}` must be a string, not {value!r}", key=key)
             case "workers" if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 yield _remark(file, f"{where}`workers` must be a whole number from 1, not {value!r}", key=key)
+            case "trace" if not isinstance(value, bool):
+                yield _remark(file, f"{where}`trace` must be true or false, not {value!r}", key=key)
             case "tasks" if not _is_table(value) or not all(isinstance(one, str) for one in value.values()):
                 yield _remark(
                     file, f"{where}`tasks` must map step names to executors", 'for example census = "thread"', key=key

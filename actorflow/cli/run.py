@@ -32,6 +32,12 @@ SLOW_LOAD_S = 1.0
 @click.option("--workers", type=click.IntRange(min=1), help="How many worker processes; one a core by default.")
 @profile_option
 @store_option
+@click.option(
+    "--trace/--no-trace",
+    default=None,
+    envvar="ACTORFLOW_TRACE",
+    help="Send spans and metrics to OpenTelemetry, as the OTEL_* variables say.",
+)
 @click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", help="Which loop the run is on.")
 @click.option(
     "--progress",
@@ -51,6 +57,7 @@ def command(
     workers: int | None,
     profile: str | None,
     store: str | None,
+    trace: bool | None,
     backend: Literal["asyncio", "trio"],
     progress: Literal["auto", "live", "plain", "none"],
     quiet: bool,
@@ -81,7 +88,11 @@ def command(
     with claimed_stdout() as result:
         with sigterm_raises():
             began_s = time.monotonic()
-            chosen = settings(executor=executor, workers=workers, store=store, profile=profile)
+            chosen = settings(executor=executor, workers=workers, store=store, trace=trace, profile=profile)
+            if chosen.trace:
+                from actorflow.cli.tracing import require_tracing
+
+                require_tracing()
             loaded = load_and_plan(target, own, pairs, chosen, command="actorflow run")
             took_s = time.monotonic() - began_s
         if took_s > SLOW_LOAD_S:

@@ -39,6 +39,8 @@ def run_lines(board: Board, next_: Next, *, now_s: float) -> list[Line]:
     lines = [line("run ", strong(board.run_id), f"  {board.dag} ", tone(board.status), f"{took}{began}")]
     if board.cancelling:
         lines.append(line(dim("  cancelled by "), board.cancelling))
+    if board.trace_id:
+        lines.append(line(dim("  trace "), board.trace_id))
     lines += [
         line("  ", dim(f"{name} = "), shorten(value_text(given.value), 80), dim(f"  ({given.source})"))
         for name, given in board.params.items()

@@ -1,6 +1,6 @@
 """Settings: what flags, the environment and a profile say together; the nearer to the person wins.
 
-Precedence, highest first: the flag, the environment (ACTORFLOW_STORE), the profile, the default.
+Precedence, highest first: the flag, the environment (ACTORFLOW_STORE, ACTORFLOW_TRACE), the profile, the default.
 """
 
 from __future__ import annotations
@@ -26,11 +26,17 @@ class Settings:
     executor: str | None = None
     workers: int | None = None
     store: str | None = None
+    trace: bool = False
     profile: Profile = NO_PROFILE
 
 
 def settings(
-    *, executor: str | None = None, workers: int | None = None, store: str | None = None, profile: str | None = None
+    *,
+    executor: str | None = None,
+    workers: int | None = None,
+    store: str | None = None,
+    trace: bool | None = None,
+    profile: str | None = None,
 ) -> Settings:
     """Flags (None where not given) over the profile of that name. Raises Complaint."""
     chosen = read_profile(profile, Path.cwd()) if profile is not None else NO_PROFILE
@@ -38,6 +44,7 @@ def settings(
         executor=executor or chosen.executor,
         workers=workers or chosen.workers,
         store=store or chosen.store,
+        trace=bool(chosen.trace if trace is None else trace),
         profile=chosen,
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from actorflow.telemetry.complaints import heard_complaints
 from actorflow.telemetry.follower import Follower
 from actorflow.telemetry.joining import Joined
 from actorflow.telemetry.sdk import Given, is_sampled, readable, resource
@@ -61,8 +61,7 @@ class ToExporter:
         self._exporter = exporter
         self._resource = resource()
         self._refused = 0
-        self._heard = Heard()
-        self._heard.listen()
+        self._complaints = heard_complaints()
         self._follower: Follower[Sent] = Follower(
             "actorflow spans", self._export, max_queued=MAX_QUEUED_SPANS, batch=BATCH, gather_s=GATHER_S
         )
@@ -73,7 +72,7 @@ class ToExporter:
 
     @property
     def problem(self) -> str:
-        return self._heard.last
+        return self._complaints.reason
 
     def is_sampled(self, joined: Joined, name: str) -> bool:
         return is_sampled(TracerProvider(resource=self._resource, shutdown_on_exit=False), joined, name)
@@ -84,7 +83,6 @@ class ToExporter:
     def close(self) -> None:
         if self._follower.close():
             self._exporter.shutdown()
-        self._heard.ignore()
 
     def _export(self, sent: list[Sent]) -> None:
         result = self._exporter.export([readable(span, joined, self._resource) for span, joined in sent])
@@ -106,21 +104,3 @@ class Nowhere:
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-class Heard(logging.Handler):
-    """Keeps the last complaint of OpenTelemetry, for the end of the run, instead of having it printed in between."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.last = ""
-        self._logger = logging.getLogger("opentelemetry")
-
-    def listen(self) -> None:
-        self._logger.addHandler(self)
-
-    def ignore(self) -> None:
-        self._logger.removeHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.last = record.getMessage()

@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.trace import ProxyTracerProvider, Tracer, TracerProvider
 from opentelemetry.util.types import Attributes
 
-FLUSH_S: Final = 1.5
+FLUSH_S: Final = 1.0
 """Seconds that a process waits at its end for the spans of its user to be sent."""
 
 _MAKER: Final = "actorflow.telemetry.user_provider"

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from actorflow.telemetry.attempt_context import context_of, current, told_to_children
+from actorflow.telemetry.complaints import heard_complaints
 from actorflow.telemetry.user_spans import take_in_user_spans
 
 AROUND: Final = f"{__name__}:around_attempts"
@@ -20,6 +21,7 @@ def around_attempts() -> Callable[[Mapping[str, str]], AbstractContextManager[No
     """What to enter around the body of an attempt, given its headers."""
     ours = take_in_user_spans()
     if ours is not None:
+        heard_complaints()  # a worker prints what its tasks print, and nothing of ours
         atexit.register(ours.flush)
     return around_attempt
 
