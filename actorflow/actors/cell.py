@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from actorflow.actors import admission, faults
+from actorflow.actors import admission, ask_chain, faults
 from actorflow.actors.actor import Actor
 from actorflow.actors.context import Context
 from actorflow.actors.dead_letters import DeadLetter, DeadLetterReason
@@ -18,7 +18,6 @@ from actorflow.actors.envelope import NEVER_S, Ask, DownNotice, Message, Retold,
 from actorflow.actors.errors import (
     ActorNotRunning,
     ActorRestarting,
-    AskCycle,
     AskTimeout,
     MessageRefused,
     SpawnFailed,
@@ -57,9 +56,9 @@ class Cell(Child):
     """One actor's life.
 
     table: what its class answers to, once there is an instance. current: the message in hand. waiting_on: the ask
-    that blocks its handler. restarting: between the end of one incarnation and the start of the next.
-    watched_by_parent: the parent monitors it, or did until an incarnation ended, so it decides itself when this one
-    gives up.
+    that blocks its handler. also_waiting_on: the asks of tasks in its handler's task groups. restarting: between the
+    end of one incarnation and the start of the next. watched_by_parent: the parent monitors it, or did until an
+    incarnation ended, so it decides itself when this one gives up.
     """
 
     __slots__ = (
@@ -71,6 +70,7 @@ class Cell(Child):
         "_native_task",
         "_signals",
         "actor",
+        "also_waiting_on",
         "children",
         "current",
         "handled",
@@ -100,6 +100,7 @@ class Cell(Child):
         self.inbox = Inbox(mailbox, inspected=system.strict)
         self.current: Message | None = None
         self.waiting_on: Ask | None = None
+        self.also_waiting_on: dict[Ask, None] | None = None
         self.handled = 0
         self.restarting = False
         self.children: DynamicSupervisor | None = None
@@ -167,13 +168,7 @@ class Cell(Child):
 
     def before_ask(self, ask: Ask) -> None:
         """This actor's handler is about to wait for `ask`. Raises AskCycle if it would wait for itself."""
-        path = [self.path, ask.target.path]
-        cell = ask.target
-        while cell is not self and (next_ask := cell.waiting_on) is not None:
-            cell = next_ask.target
-            path.append(cell.path)
-        if cell is self:
-            raise AskCycle(tuple(path))
+        ask_chain.refuse_cycle(self, ask)
         ask.deadline_s = min(ask.deadline_s, self.deadline_s)
         self.waiting_on = ask
 
@@ -336,6 +331,7 @@ class Cell(Child):
                 with self._region:
                     if self.state is ChildState.starting:
                         if self.table.has_started:
+                            ask_chain.in_actor.set(True)
                             await actor.started()
                         self.restarting = False
                         self.mark_started()
@@ -343,6 +339,7 @@ class Cell(Child):
                         items = inbox.items
                         if items and methods is NO_METHODS:
                             methods = self._bind(actor)
+                            ask_chain.in_actor.set(True)
                         begun_s = seam.now_s() if len(items) >= batch else None
                         done = 0
                         try:

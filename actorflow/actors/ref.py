@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
 
+from actorflow.actors.ask_chain import beside, in_actor, join, leave
 from actorflow.actors.envelope import NEVER_S, Ask, Failure
 from actorflow.actors.errors import ActorRestarting
 from actorflow.actors.handler import Handler, name_of
@@ -49,8 +50,11 @@ class ActorRef(Generic[A_co]):
             if cell.restarting:
                 raise ActorRestarting(cell.path)
         asker = system.cells.get(system.current_task())
+        helped = None
         if asker is not None:
             asker.before_ask(ask)
+        elif in_actor.get() and (helped := beside(system)) is not None:
+            join(helped, ask)
         inbox = self._inbox
         timed = ask.deadline_s == NEVER_S and system.ask_timeouts is not None
         try:
@@ -70,6 +74,8 @@ class ActorRef(Generic[A_co]):
         finally:
             if asker is not None:
                 asker.waiting_on = None
+            elif helped is not None:
+                leave(helped, ask)
             if timed:
                 system.unwatch(ask)
         if type(value) is Failure:

@@ -18,7 +18,7 @@ import logging
 import sys
 import time
 import types
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -223,6 +223,10 @@ class Seam(Protocol):
 
     def interrupt(self) -> Interrupt: ...
 
+    def hosts(self) -> Iterator[object]:
+        """The tasks in whose task groups the current one runs, nearest first: they wait for its end."""
+        ...
+
     def call_at(self, when_s: float, callback: Callable[..., object], *args: object) -> Timer:
         """Call `callback(*args)` once `now_s()` has reached `when_s`."""
         ...
@@ -289,6 +293,16 @@ class AsyncioSeam:
     def interrupt(self) -> Interrupt:
         return _AsyncioInterrupt(self._loop)
 
+    def hosts(self) -> Iterator[object]:
+        task = asyncio.current_task(self._loop)
+        scope = _scope_of(task)
+        while scope is not None:
+            host = scope._host_task
+            if host is not task:
+                task = host
+                yield host
+            scope = scope._parent_scope
+
     def call_at(self, when_s: float, callback: Callable[..., object], *args: object) -> Timer:
         return self._loop.call_at(when_s, callback, *args)
 
@@ -323,6 +337,13 @@ def _anyio_deadline() -> Callable[[], float]:
     except (ImportError, AttributeError):
         return anyio.current_effective_deadline
     return found
+
+
+def _scope_of(task: asyncio.Task[Any] | None) -> Any:
+    """The anyio scope that `task` is in, or None. Any: anyio does not name it, so no other place here reads it."""
+    states: Any = getattr(sys.modules.get("anyio._backends._asyncio"), "_task_states", None)
+    state = None if states is None or task is None else states.get(task)
+    return None if state is None else state.cancel_scope
 
 
 def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
@@ -408,6 +429,12 @@ class TrioSeam:
 
     def interrupt(self) -> Interrupt:
         return trio.CancelScope()
+
+    def hosts(self) -> Iterator[object]:
+        task = trio.lowlevel.current_task()
+        while task.parent_nursery is not None:
+            task = task.parent_nursery.parent_task
+            yield task
 
     def call_at(self, when_s: float, callback: Callable[..., object], *args: object) -> Timer:
         scope = trio.CancelScope()

@@ -77,6 +77,48 @@ class Node(Actor):
             group.start_soon(ask, self.next)
         return got[0]
 
+    @handler(raises=(AskCycle,))
+    async def fan_out(self, refs: list[ActorRef[Node]]) -> list[str]:
+        """Ask each of `refs` to fan out to the rest, all at once, each from a task two groups down."""
+        names: list[str] = []
+
+        async def ask(ref: ActorRef[Node]) -> None:
+            names.extend(await ref.ask(Node.fan_out, refs[1:]) or [ref.path])
+
+        async def ask_in_a_group(ref: ActorRef[Node]) -> None:
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask, ref)
+
+        async with anyio.create_task_group() as group:
+            for ref in refs[:1]:
+                group.start_soon(ask_in_a_group, ref)
+        return names
+
+    @handler
+    async def deadline_aside(self) -> float:
+        seen: list[float] = []
+        assert self.next is not None
+
+        async def ask(ref: ActorRef[Node]) -> None:
+            seen.append(await ref.ask(Node.deadline))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, self.next)
+        return seen[0]
+
+    @handler
+    async def bear(self) -> str:
+        """What the next one answers, or that it crashed."""
+        assert self.next is not None
+        try:
+            return await self.next.ask(Node.go)
+        except ActorCrashed as error:
+            return str(error)
+
+    @handler
+    async def incarnation(self) -> int:
+        return self.context.incarnation
+
 
 async def ring(system: ActorSystem, *names: str) -> dict[str, ActorRef[Node]]:
     refs = {name: await system.spawn(Node, name=name) for name in names}
@@ -258,3 +300,32 @@ async def test_a_cancelled_ask_ends_every_handler_that_works_for_it() -> None:
         assert await b.ask(Node.name) == "b"
         assert system.tree()[0].incarnation == system.tree()[1].incarnation == 1
     assert nodes["b"].done == []
+
+
+async def test_16_a_cycle_through_a_task_group_of_a_handler_is_named_at_once() -> None:
+    async with ActorSystem() as system:
+        a, b, c = [await system.spawn(Node, name=name) for name in "abc"]
+        with pytest.raises(AskCycle) as caught:
+            await a.ask(Node.fan_out, [b, c, a])
+
+        assert caught.value.path == ("c", "a", "b", "c")
+        assert await a.ask(Node.fan_out, [b, c]) == ["c"]
+
+
+async def test_17_a_deadline_travels_with_asks_from_a_task_group_of_a_handler() -> None:
+    async with ActorSystem() as system:
+        refs = {name: await system.spawn(Node, name=name) for name in "ab"}
+        await refs["a"].ask(Node.join, refs["b"])
+        with anyio.fail_after(1_000) as scope:
+            seen_s = await refs["a"].ask(Node.deadline_aside)
+
+    assert seen_s == scope.deadline
+
+
+async def test_16_a_cycle_that_nobody_catches_crashes_who_asked_and_not_who_was_to_be_asked() -> None:
+    async with ActorSystem() as system:
+        refs = await ring(system, "a", "b")
+
+        assert "cycle of asks: 'b' -> 'a' -> 'b'" in await refs["a"].ask(Node.bear)
+        assert await refs["a"].ask(Node.incarnation) == 1
+        assert await refs["b"].ask(Node.incarnation) == 2
