@@ -17,7 +17,7 @@ from actorflow.cli.exits import ExitCode, after_run
 from actorflow.cli.json_text import one_line, pretty
 from actorflow.cli.painters import NoPainter, PlainPainter
 from actorflow.cli.plain import PlainLines, TroubleLines
-from actorflow.cli.report import Next, report_lines, summary_line
+from actorflow.cli.report import Next, report_lines, summary_line, with_output
 from actorflow.cli.settings import Settings
 from actorflow.cli.spans import Line
 from actorflow.cli.stopping import (
@@ -36,9 +36,12 @@ from actorflow.flows.plan import INLINE, Plan
 from actorflow.own_loop import Backend, chosen_loop, run_in_own_loop
 from actorflow.runs.control import RunControl
 from actorflow.runs.events import Record, to_json
+from actorflow.runs.output import OutputRecord
+from actorflow.runs.output_log import Listener
 from actorflow.runs.plain_json import plain_value
 from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
+from actorflow.runs.store import SqliteStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,8 @@ def follow(run: Followed, result: Result) -> int:
             leave=_leaving(),
         )
         stack.enter_context(stopper.answering())
-        outcome = _carried_out(run, control, _observer(run, view, result))
+        hear = unheard if chosen_progress(run, os.environ) == "none" else view.output
+        outcome = _carried_out(run, control, _observer(run, view, result), hear)
     _tell_the_end(run, board, outcome, notes, result)
     code = after_run(outcome.status, stopper.first)
     if result.is_lost:
@@ -90,18 +94,24 @@ def follow(run: Followed, result: Result) -> int:
     return code
 
 
-def _carried_out(run: Followed, control: RunControl, observe: Callable[[Sequence[Record]], None]) -> RunResult[object]:
+def _carried_out(
+    run: Followed, control: RunControl, observe: Callable[[Sequence[Record]], None], hear: Listener
+) -> RunResult[object]:
     watch = None
     if run.settings.trace:
         from actorflow.cli.tracing import told_telemetry
 
         watch = told_telemetry(notes_to_stderr(), quiet=run.quiet or run.as_json)
     settings = RunSettings(
-        store=run.settings.store, workers=run.settings.workers, executor=run.settings.executor, telemetry=watch
+        store=run.settings.store,
+        workers=run.settings.workers,
+        executor=run.settings.executor,
+        telemetry=watch,
+        capture_prints=True,
     )
 
     async def main() -> RunResult[object]:
-        return await execute(run.plan, run.dag, settings=settings, on_records=observe, control=control)
+        return await execute(run.plan, run.dag, settings=settings, on_records=observe, control=control, on_output=hear)
 
     return run_in_own_loop(main, backend=run.backend)
 
@@ -133,6 +143,10 @@ def chosen_progress(run: Followed, environment: Mapping[str, str]) -> str:
     return "live" if wants_live(sys.stderr, environment) else "plain"
 
 
+def unheard(records: Sequence[OutputRecord]) -> None:
+    """What tasks print is kept in the log of the run and shown nowhere."""
+
+
 def _nothing(record: Record) -> Sequence[Line]:
     return ()
 
@@ -152,6 +166,8 @@ def _tell_the_end(run: Followed, board: Board, outcome: RunResult[object], notes
     if run.as_json:
         return
     next_ = Next(target=run.target, folder=os.getcwd(), store=run.store_named or "", full_traceback=run.full_traceback)
+    if outcome.status is not RunStatus.succeeded:
+        next_ = with_output(next_, board, SqliteStore(run.settings.store).open_run(outcome.run_id))
     notes.insist([summary_line(board)] if run.quiet and not board.failures else report_lines(board, next_))
     if outcome.status is RunStatus.succeeded and outcome.encoded is not None:
         result.write_line(pretty(plain_value(outcome.encoded)))

@@ -14,6 +14,7 @@ COMMANDS = {
     "plan": "show what would run, where and with which parameters",
     "runs": "list the runs of a store, newest first",
     "show": "show one run: its tasks, attempts and failures",
+    "logs": "print what the tasks of a run printed; -f follows it",
     "actors": "show the actors of a run that is going on, live in a terminal",
 }
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
-from actorflow.cli.board import Board
+from actorflow.cli.board import Board, Failure
 from actorflow.cli.failure import failure_lines
+from actorflow.cli.output_lines import last_lines, output_lines
 from actorflow.cli.plain import STATE_WORDS, value_text
 from actorflow.cli.spans import Line, bad, dim, line, ok, strong, warn
 from actorflow.cli.words import duration, listed, number
+from actorflow.runs.executor import Cause
+from actorflow.runs.output import Origin, OutputRecord, origin_prefix
+from actorflow.runs.output_file import records_of
 from actorflow.runs.states import RunStatus, TaskState
+from actorflow.runs.stored_run import StoredRun
 
 MAX_FAILURE_BLOCKS = 3
 RULE = "-" * 80
@@ -17,12 +24,17 @@ RULE = "-" * 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Next:
-    """What the advice at the end needs: the target as typed, the store where it was named, the folder we stand in."""
+    """What the advice at the end needs: the target as typed, the store where it was named, the folder we stand in.
+
+    printed: the last that each failed attempt printed. has_output: whether any task printed.
+    """
 
     target: str
     folder: str
     store: str = ""
     full_traceback: bool = False
+    printed: Mapping[Origin, Sequence[OutputRecord]] = field(default_factory=dict[Origin, Sequence[OutputRecord]])
+    has_output: bool = False
 
 
 def report_lines(board: Board, next_: Next) -> list[Line]:
@@ -41,6 +53,7 @@ def failure_blocks(board: Board, next_: Next) -> list[Line]:
     lines: list[Line] = []
     for failure in board.failures[:MAX_FAILURE_BLOCKS]:
         lines += failure_lines(failure, folder=next_.folder, full_traceback=next_.full_traceback)
+        lines += _printed_lines(next_.printed.get(_origin(failure), ()))
     left = board.total(TaskState.failed) - min(len(board.failures), MAX_FAILURE_BLOCKS)
     return [*lines, line(dim(f"  and {number(left)} more failed"))] if left > 0 else lines
 
@@ -65,6 +78,9 @@ def advice(board: Board, next_: Next) -> list[Line]:
 
     store = f" --store {quote(next_.store)}" if next_.store else ""
     lines = [line(dim("  show    "), f"actorflow show {board.run_id}{store}")]
+    if next_.has_output:
+        task = f" --task {quote(board.failures[0].task)}" if board.failures else ""
+        lines.append(line(dim("  logs    "), f"actorflow logs {board.run_id}{task}{store}"))
     if board.failures:
         lines.append(line(dim("  debug   "), f"{again(board, next_)} --executor inline{store}"))
     return lines
@@ -76,6 +92,33 @@ def again(board: Board, next_: Next) -> str:
 
     given = [(name, value_text(param.value)) for name, param in board.params.items() if param.source != "default"]
     return " ".join(["actorflow run", quote(next_.target), *[f"-p {quote(f'{k}={v}')}" for k, v in given]])
+
+
+def with_output(next_: Next, board: Board, stored: StoredRun) -> Next:
+    """`next_` with what the failed attempts printed last. Reads the run's log once."""
+    # A lost worker's last lines stand in the message already.
+    failures = [each for each in board.failures[:MAX_FAILURE_BLOCKS] if each.cause is not Cause.lost]
+    lines = stored.output()
+    first = next(lines, None)
+    if first is None:
+        return next_
+    origins = [_origin(failure) for failure in failures]
+    printed = last_lines(records_of(_of(chain([first], lines), origins)), origins)
+    return replace(next_, printed=printed, has_output=True)
+
+
+def _of(lines: Iterator[bytes], origins: Sequence[Origin]) -> Iterator[bytes]:
+    prefixes = tuple(map(origin_prefix, origins))
+    return (line for line in lines if line.startswith(prefixes)) if prefixes else iter(())
+
+
+def _origin(failure: Failure) -> Origin:
+    return Origin(failure.task, failure.map_index, failure.attempt)
+
+
+def _printed_lines(records: Sequence[OutputRecord]) -> list[Line]:
+    lines = [spans for record in records for spans in output_lines(record)]
+    return [line(dim("  it last printed")), *[line("  ", *spans) for spans in lines]] if lines else []
 
 
 def cascade_lines(board: Board) -> list[Line]:

@@ -50,7 +50,7 @@ def run_lines(board: Board, next_: Next, *, now_s: float) -> list[Line]:
     failures = [*failure_blocks(board, next_), *cascade_lines(board)]
     if failures:
         lines += [(), *failures]
-    if board.status is RunStatus.failed:
+    if board.status is RunStatus.failed or next_.has_output:
         lines += [(), *advice(board, next_)[1:]]
     return lines
 

@@ -25,7 +25,7 @@ def command(*, run: str, store: str | None, full_traceback: bool, as_json: bool)
     """
     from actorflow.cli.failure import short_path
     from actorflow.cli.json_text import answer
-    from actorflow.cli.report import Next
+    from actorflow.cli.report import Next, with_output
     from actorflow.cli.run_page import run_lines
     from actorflow.cli.stored import board_of
     from actorflow.cli.streams import print_lines
@@ -43,4 +43,4 @@ def command(*, run: str, store: str | None, full_traceback: bool, as_json: bool)
         store=store or "",
         full_traceback=full_traceback,
     )
-    print_lines(run_lines(board, next_, now_s=time.time()))
+    print_lines(run_lines(board, with_output(next_, board, stored), now_s=time.time()))

@@ -7,7 +7,6 @@ passing has no event.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import deque
@@ -18,11 +17,12 @@ from types import TracebackType
 from typing import Protocol
 
 from actorflow.cli.board import Board
+from actorflow.cli.output_lines import output_lines, quiet_text
 from actorflow.cli.spans import Line, line, warn
 from actorflow.runs.events import Record
+from actorflow.runs.output import OutputRecord
 
 MAX_WAITING_LINES = 10_000
-_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[@-_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,17 @@ class View:
         self._bell.put(True)
 
     def log(self, text: str) -> None:
-        """A line that the user's code printed, without its colours; of a line drawn over itself, the last state."""
-        shown = _ESCAPES.sub("", text).rstrip("\r").rpartition("\r")[2]
+        """A line that the user's code printed outside of a task."""
         with self._lock:
-            self._keep(line(shown))
+            self._keep(line(quiet_text(text)))
+        self._bell.put(True)
+
+    def output(self, records: Sequence[OutputRecord]) -> None:
+        """What tasks printed, each line with the task's name."""
+        with self._lock:
+            for record in records:
+                for spans in output_lines(record):
+                    self._keep(spans)
         self._bell.put(True)
 
     def stopping(self, grace: Grace) -> None:
