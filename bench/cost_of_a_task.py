@@ -63,7 +63,7 @@ def state() -> None:
     def take(instructions: list[Instruction]) -> None:
         running.extend(said for said in instructions if isinstance(said, StartAttempt))
 
-    take(run.begin())
+    take(run.begin(now_s=0.0))
     while running:
         attempt = running.popleft().attempt
         value = Value.of(list(range(TASKS)) if attempt.step == "seed" else attempt.map_index)

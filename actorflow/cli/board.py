@@ -19,6 +19,9 @@ from actorflow.runs.events import (
     RecordedTask,
     RunCancelling,
     RunFinished,
+    RunPaused,
+    RunPausing,
+    RunResumed,
     RunStarted,
     TaskFinished,
     TaskReady,
@@ -134,6 +137,12 @@ class Board:
                 self._task_finished(event, record.ts)
             case RunCancelling(reason=reason):
                 self.status, self.cancelling = RunStatus.cancelling, reason
+            case RunPausing():
+                self.status = RunStatus.pausing
+            case RunPaused():
+                self.status = RunStatus.paused
+            case RunResumed():
+                self.status = RunStatus.running
             case RunFinished(status=status, cause=cause):
                 self.status, self.cause, self.ended_s = status, str(cause or ""), record.ts
                 self._leave_behind(record.ts)

@@ -21,6 +21,9 @@ from actorflow.runs.events import (
     Record,
     RunCancelling,
     RunFinished,
+    RunPaused,
+    RunPausing,
+    RunResumed,
     RunStarted,
     TaskFinished,
     TaskReady,
@@ -68,6 +71,12 @@ class PlainLines:
                 return self._unstarted(event, record.ts)
             case RunCancelling(reason=why):
                 return [line(clock(record.ts), " ", warn("cancelling"), f" {why}")]
+            case RunPausing(reason=why):
+                return [line(clock(record.ts), " ", warn("pausing"), f" {why}")]
+            case RunPaused():
+                return [line(clock(record.ts), " ", warn("paused"), " nothing runs")]
+            case RunResumed(reason=why):
+                return [line(clock(record.ts), " ", warn("resumed"), f" {why}")]
             case RunFinished():
                 return []
         assert_never(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
@@ -13,14 +14,36 @@ from actorflow.actors.handler import handler
 from actorflow.actors.ref import ActorRef
 from actorflow.runs.attempt import Report
 from actorflow.runs.executor import Executor
-from actorflow.runs.instructions import CancelAttempt, Finish, Instruction, Record, ScheduleRetry, StartAttempt
+from actorflow.runs.instructions import (
+    CancelAttempt,
+    CheckLimits,
+    CheckRunTime,
+    Finish,
+    Instruction,
+    Record,
+    ScheduleRetry,
+    StartAttempt,
+)
 from actorflow.runs.journal import Journal
 from actorflow.runs.run_state import RunState
 from actorflow.runs.stage import Stage
+from actorflow.runs.states import RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the run has decided on a request: its status, the last row that records it, and who has been told."""
+
+    status: RunStatus
+    seq: int
+    stages: tuple[ActorRef[Stage], ...]
 
 
 class Coordinator(Actor):
-    """One run. `finished` is called once, with the decision that ended it; once `is_over`, nothing more is recorded."""
+    """One run. `finished` is called once, with the decision that ended it; once `is_over`, nothing more is recorded.
+
+    grace_s: how long a cancelled attempt may take to end.
+    """
 
     def __init__(
         self,
@@ -29,18 +52,20 @@ class Coordinator(Actor):
         executors: Mapping[str, Executor],
         finished: Callable[[Finish], None],
         is_over: Callable[[], bool],
+        grace_s: float,
     ) -> None:
         self.state = state
         self.journal = journal
         self.executors = executors
         self.finished = finished
         self.is_over = is_over
+        self.grace_s = grace_s
         self.stages: dict[str, ActorRef[Stage]] = {}
         self.recorded_seq = 0
 
     @handler
     async def begin(self) -> None:
-        await self._carry_out(self.state.begin())
+        await self._carry_out(self.state.begin(now_s=anyio.current_time()))
 
     @handler
     async def report(self, report: Report) -> None:
@@ -56,11 +81,31 @@ class Coordinator(Actor):
 
     @handler
     async def retry_due(self, step: str, map_index: int | None) -> None:
-        await self._carry_out(self.state.retry_due(step, map_index))
+        await self._carry_out(self.state.retry_due(step, map_index, now_s=anyio.current_time()))
 
     @handler
-    async def cancel(self, reason: str) -> None:
-        await self._carry_out(self.state.cancel(reason))
+    async def limits_due(self, step: str) -> None:
+        await self._carry_out(self.state.limits_due(step, now_s=anyio.current_time()))
+
+    @handler
+    async def run_time_due(self) -> None:
+        await self._carry_out(self.state.run_time_due(now_s=anyio.current_time()))
+
+    @handler
+    async def cancel(self, reason: str) -> Decided:
+        return await self._decide(self.state.cancel(reason))
+
+    @handler
+    async def pause(self, reason: str, now: bool) -> Decided:
+        return await self._decide(self.state.pause(reason, now_s=anyio.current_time(), now=now))
+
+    @handler
+    async def resume(self, reason: str) -> Decided:
+        return await self._decide(self.state.resume(reason, now_s=anyio.current_time()))
+
+    async def _decide(self, instructions: list[Instruction]) -> Decided:
+        await self._carry_out(instructions)
+        return Decided(self.state.status, self.recorded_seq, tuple(self.stages.values()))
 
     async def _carry_out(self, instructions: list[Instruction]) -> None:
         if self.is_over():
@@ -76,6 +121,10 @@ class Coordinator(Actor):
                     await self.stages[step].tell(Stage.cancel, map_index, number)
                 case ScheduleRetry(step, map_index, delay_s):
                     self.context.timers.after(delay_s, Coordinator.retry_due, step, map_index)
+                case CheckLimits(step, delay_s):
+                    self.context.timers.after(delay_s, Coordinator.limits_due, step)
+                case CheckRunTime(delay_s):
+                    self.context.timers.after(delay_s, Coordinator.run_time_due)
                 case Finish():
                     self.finished(instruction)
                 case _:
@@ -85,7 +134,7 @@ class Coordinator(Actor):
     def _stage(self, step: str, executor: str) -> ActorRef[Stage]:
         stage = self.stages.get(step)
         if stage is None:
-            factory = partial(Stage, self.executors[executor], self.journal, self._hear)
+            factory = partial(Stage, self.executors[executor], self.journal, self._hear, self.grace_s)
             stage = self.stages[step] = self.context.spawn_nowait(factory, name=step)
         return stage
 

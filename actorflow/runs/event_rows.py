@@ -18,6 +18,9 @@ from actorflow.runs.events import (
     RecordedTask,
     RunCancelling,
     RunFinished,
+    RunPaused,
+    RunPausing,
+    RunResumed,
     RunStarted,
     TaskFinished,
     TaskReady,
@@ -77,7 +80,7 @@ def _task_ready(ts: float, event: TaskReady) -> list[object]:
 
 
 def _attempt_started(ts: float, event: AttemptStarted) -> list[object]:
-    return [ts, 3, event.task, event.map_index, event.attempt, event.executor]
+    return [ts, 3, event.task, event.map_index, event.attempt, event.executor, event.memory_bytes]
 
 
 def _attempt_finished(ts: float, event: AttemptFinished) -> list[object]:
@@ -107,7 +110,7 @@ def _task_finished(ts: float, event: TaskFinished) -> list[object]:
 
 
 def _run_cancelling(ts: float, event: RunCancelling) -> list[object]:
-    return [ts, 6, event.reason]
+    return [ts, 6, event.reason, event.cause._value_]
 
 
 def _run_finished(ts: float, event: RunFinished) -> list[object]:
@@ -115,6 +118,18 @@ def _run_finished(ts: float, event: RunFinished) -> list[object]:
     result = None if event.result is None else event.result.data()
     error = None if event.error is None else _error(event.error)
     return [ts, 7, event.run_id, event.status._value_, cause, result, error]
+
+
+def _run_pausing(ts: float, event: RunPausing) -> list[object]:
+    return [ts, 8, event.reason, event.now]
+
+
+def _run_paused(ts: float, event: RunPaused) -> list[object]:
+    return [ts, 9]
+
+
+def _run_resumed(ts: float, event: RunResumed) -> list[object]:
+    return [ts, 10, event.reason]
 
 
 def _error(error: ErrorRecord) -> list[object]:
@@ -129,6 +144,9 @@ _ENCODERS: Final[dict[type, Callable[[float, Any], list[object]]]] = {
     AttemptFinished: _attempt_finished,
     TaskFinished: _task_finished,
     RunCancelling: _run_cancelling,
+    RunPausing: _run_pausing,
+    RunPaused: _run_paused,
+    RunResumed: _run_resumed,
     RunFinished: _run_finished,
 }
 
@@ -212,6 +230,10 @@ def _to_task_finished(
     return TaskFinished(task, map_index, TaskState(state), Cause(cause), _to_error(error))
 
 
+def _to_run_cancelling(reason: str, cause: str = Cause.cancelled.value, *_: object) -> RunCancelling:
+    return RunCancelling(reason, Cause(cause))
+
+
 def _to_run_finished(
     run_id: str, status: str, cause: str | None, result: bytes | None, error: list[Any] | None
 ) -> RunFinished:
@@ -247,6 +269,9 @@ _DECODERS: Final[dict[int, Callable[..., Event]]] = {
     3: AttemptStarted,
     4: _to_attempt_finished,
     5: _to_task_finished,
-    6: RunCancelling,
+    6: _to_run_cancelling,
+    8: RunPausing,
+    9: RunPaused,
+    10: RunResumed,
     7: _to_run_finished,
 }

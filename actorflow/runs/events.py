@@ -7,7 +7,10 @@
 | attempt_started | an attempt was handed to its executor |
 | attempt_finished | an attempt ended; `final` if the task instance is now in that state |
 | task_finished | an instance, or a whole step, ended without an attempt |
-| run_cancelling | nothing starts from here on |
+| run_cancelling | nothing starts from here on; what runs is ended |
+| run_pausing | nothing starts until run_resumed; what runs ends by itself, or is taken back |
+| run_paused | nothing runs any more |
+| run_resumed | what is ready starts again |
 | run_finished | last of every run that was not interrupted |
 
 On disk: actorflow/runs/event_rows.py. As JSON: `to_json`.
@@ -41,7 +44,8 @@ class RecordedTask:
     """A step of the plan.
 
     task: "module:qualname". mapped: the parameter that is mapped over. depth: from a source. attempts: at most, after
-    errors. timeout_s, memory_bytes: of one attempt, None without limit.
+    errors. timeout_s, memory_bytes: of one attempt, None without limit. deadline_s: of all attempts of an instance
+    together. queue_timeout_s: of its wait for its turn. cpus: what it counts for.
     """
 
     name: str
@@ -53,6 +57,19 @@ class RecordedTask:
     attempts: int = 1
     timeout_s: float | None = None
     memory_bytes: int | None = None
+    deadline_s: float | None = None
+    queue_timeout_s: float | None = None
+    cpus: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedLimits:
+    """What the run may take as a whole; None without limit."""
+
+    timeout_s: float | None = None
+    max_memory_bytes: int | None = None
+    default_memory_bytes: int | None = None
+    max_cpus: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +92,7 @@ class RunStarted:
     python: str = ""
     loop: str = ""
     trace: Mapping[str, str] = field(default_factory=dict[str, str])
+    limits: RecordedLimits = field(default_factory=RecordedLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +105,21 @@ class TaskReady:
 
 @hot_value
 class AttemptStarted:
-    """Attempt `attempt` (from 1) of a task instance was handed to its executor."""
+    """Attempt `attempt` (from 1) of a task instance was handed to its executor. memory_bytes: its own quota."""
 
     task: str
     map_index: int | None
     attempt: int
     executor: str
+    memory_bytes: int | None = None
 
 
 @hot_value_by_name
 class AttemptFinished:
-    """An attempt ended. started: epoch seconds. value: what it returned. retry_in_s: set when not `final`."""
+    """An attempt ended. started: epoch seconds. value: what it returned. retry_in_s: set when not `final`.
+
+    One that is cancelled and not final was taken back by a pause: it spends nothing, and is started again.
+    """
 
     task: str
     map_index: int | None
@@ -127,7 +149,28 @@ class TaskFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunCancelling:
-    """A cancel was accepted. reason: who asked, in words."""
+    """The run is being ended. reason: who asked, in words. cause: cancelled, or timed_out by the run's own timeout."""
+
+    reason: str
+    cause: Cause = Cause.cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class RunPausing:
+    """A pause was accepted. reason: who asked, in words. now: what runs is taken back, to be started again."""
+
+    reason: str
+    now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaused:
+    """Nothing runs any more, and nothing starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """A pause is over. reason: who asked, in words."""
 
     reason: str
 
@@ -143,7 +186,18 @@ class RunFinished:
     error: ErrorRecord | None = None
 
 
-Event = RunStarted | TaskReady | AttemptStarted | AttemptFinished | TaskFinished | RunCancelling | RunFinished
+Event = (
+    RunStarted
+    | TaskReady
+    | AttemptStarted
+    | AttemptFinished
+    | TaskFinished
+    | RunCancelling
+    | RunPausing
+    | RunPaused
+    | RunResumed
+    | RunFinished
+)
 
 EVENT_NAMES: Final[Mapping[type, str]] = {
     RunStarted: "run_started",
@@ -152,6 +206,9 @@ EVENT_NAMES: Final[Mapping[type, str]] = {
     AttemptFinished: "attempt_finished",
     TaskFinished: "task_finished",
     RunCancelling: "run_cancelling",
+    RunPausing: "run_pausing",
+    RunPaused: "run_paused",
+    RunResumed: "run_resumed",
     RunFinished: "run_finished",
 }
 
@@ -192,7 +249,7 @@ def _plain(value: object) -> object:
         return plain_value(value)
     if isinstance(value, ErrorRecord):
         return error_json(value)
-    if isinstance(value, RecordedParam | RecordedTask):
+    if isinstance(value, RecordedParam | RecordedTask | RecordedLimits):
         return {name: _plain(getattr(value, name)) for name in type(value).__slots__}
     if isinstance(value, tuple):
         return [_plain(item) for item in cast("tuple[object, ...]", value)]

@@ -70,6 +70,8 @@ class AttemptSpec:
 
     map_index: None for a plain step. number: from 1. task: "module:qualname". arguments: by parameter name.
     width: how many instances a mapped step has. headers: what the body is to know of who asked, such as a trace.
+    queue_timeout_s: how long it might wait for its turn; queue_left_s: what is left of that. cpu_ids: the CPUs that it
+    is held to; () for any.
     """
 
     run_id: str
@@ -82,6 +84,9 @@ class AttemptSpec:
     memory_bytes: int | None = None
     width: int | None = None
     headers: Mapping[str, str] | None = None
+    queue_timeout_s: float | None = None
+    queue_left_s: float | None = None
+    cpu_ids: tuple[int, ...] = ()
 
     @property
     def label(self) -> str:

@@ -16,6 +16,9 @@ from actorflow.runs.events import (
     RecordedParam,
     RunCancelling,
     RunFinished,
+    RunPaused,
+    RunPausing,
+    RunResumed,
     RunStarted,
     TaskFinished,
     TaskReady,
@@ -214,6 +217,12 @@ class _Fold:
                 self.steps = {task.name: StepRecord(task.name) for task in event.tasks}
             case RunCancelling():
                 self.cancel_reason, self.status = event.reason, RunStatus.cancelling
+            case RunPausing():
+                self.status = RunStatus.pausing
+            case RunPaused():
+                self.status = RunStatus.paused
+            case RunResumed():
+                self.status = RunStatus.running
             case RunFinished():
                 self.end, self.ended, self.status = event, ts, event.status
 

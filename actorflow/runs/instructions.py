@@ -45,6 +45,21 @@ class ScheduleRetry:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckLimits:
+    """Call `limits_due` for this step after `delay_s`."""
+
+    step: str
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRunTime:
+    """Call `run_time_due` after `delay_s`."""
+
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The run is over."""
 
@@ -55,4 +70,4 @@ class Finish:
     failed_step: str | None = None
 
 
-Instruction = Record | StartAttempt | CancelAttempt | ScheduleRetry | Finish
+Instruction = Record | StartAttempt | CancelAttempt | ScheduleRetry | CheckLimits | CheckRunTime | Finish

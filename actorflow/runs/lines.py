@@ -2,7 +2,7 @@
 
 Of the ready instances the deepest step goes first, then the earlier map index, so that a map runs depth first and its
 intermediate values are soon released. An executor that works in topological order (`inline`) takes the earliest step
-first.
+first. Where the run has limits (admission.py), a step whose next attempt does not fit leaves its line and waits.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 
+from actorflow.flows.limits import Caps, Need, need_of
+from actorflow.runs.admission import Admission
 from actorflow.runs.stage_state import StageState
 
 
 class Lines:
-    """What may start next. slots: how many attempts may run at once, by executor."""
+    """What may start next. slots: how many attempts may run at once, by executor. caps: what they may take together."""
 
-    def __init__(self, slots: Mapping[str, int], in_order: Iterable[str]) -> None:
+    def __init__(self, slots: Mapping[str, int], in_order: Iterable[str], caps: Caps) -> None:
         self._free = dict(slots)
         self._in_order = frozenset(in_order)
         self._ready: dict[str, list[tuple[int, int, StageState]]] = {name: [] for name in slots}
+        self._caps = caps
+        self._admission = Admission(caps) if caps.max_memory_bytes is not None or caps.max_cpus is not None else None
+        self._waiting: list[StageState] = []
 
     def offer(self, stage: StageState) -> None:
         """Stand `stage` in its executor's line if it has something that may start and does not stand there yet."""
@@ -29,8 +34,13 @@ class Lines:
         priority = stage.position if stage.executor in self._in_order else -stage.depth
         heapq.heappush(self._ready[stage.executor], (priority, stage.position, stage))
 
-    def startable(self) -> Iterator[tuple[StageState, int]]:
-        """Take what starts now out of the lines, each with its slot; the caller begins each attempt before the next."""
+    def startable(self) -> Iterator[tuple[StageState, int, tuple[int, ...]]]:
+        """Take what starts now out of the lines: a step, the instance, and the CPUs it is held to.
+
+        The caller begins each attempt before it asks for the next.
+        """
+        if self._waiting:
+            yield from self._startable_waiting()
         for executor, line in self._ready.items():
             while line and self._free[executor] > 0:
                 stage = line[0][2]
@@ -38,9 +48,45 @@ class Lines:
                     heapq.heappop(line)
                     stage.in_line = False
                     continue
-                self._free[executor] -= 1
-                yield stage, stage.next_queued()
+                if self._admission is not None and not self._admits(self._admission, stage):
+                    heapq.heappop(line)
+                    self._waiting.append(stage)
+                    continue
+                yield self._taken(stage)
 
-    def ended(self, stage: StageState) -> None:
-        """An attempt of `stage` runs no more: its slot is free."""
+    def ended(self, stage: StageState, index: int) -> None:
+        """An attempt runs no more: its slot is free, and what it counted for."""
         self._free[stage.executor] += 1
+        if self._admission is not None:
+            self._admission.give_back((stage.name, index))
+
+    def _startable_waiting(self) -> Iterator[tuple[StageState, int, tuple[int, ...]]]:
+        """In order of arrival; a step that has started something goes to the end with what else it has."""
+        assert self._admission is not None
+        for stage in list(self._waiting):
+            has_started = False
+            while stage.may_start() and self._free[stage.executor] > 0 and self._admits(self._admission, stage):
+                has_started = True
+                yield self._taken(stage)
+            if not stage.may_start():
+                self._waiting.remove(stage)
+                stage.in_line = False
+            elif has_started:
+                self._waiting.remove(stage)
+                self._waiting.append(stage)
+
+    def _taken(self, stage: StageState) -> tuple[StageState, int, tuple[int, ...]]:
+        self._free[stage.executor] -= 1
+        index = stage.next_queued()
+        if self._admission is None:
+            return stage, index, ()
+        held = self._admission.take((stage.name, index), self._need(stage, index), of=stage, pinned=stage.step.affinity)
+        return stage, index, held.cpu_ids
+
+    def _admits(self, admission: Admission, stage: StageState) -> bool:
+        first = self._waiting[0] if self._waiting else None
+        return admission.admits(self._need(stage, stage.first_queued()), of=stage, first=first)
+
+    def _need(self, stage: StageState, index: int) -> Need:
+        ran_out = stage.ran_out(index)
+        return need_of(stage.step, stage.executor, self._caps, ran_out) if ran_out else stage.planned.need

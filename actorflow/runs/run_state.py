@@ -4,27 +4,54 @@
 told to record, starts and cancels the attempts it is told to, and reports how they ended. (The idea of deciding
 apart from acting is that of dask/distributed's worker state machine.)
 
-What starts next is decided in lines.py, what an attempt is called with in step_inputs.py.
+What starts next is decided in lines.py and admission.py, what follows a failure in retry.py, what an attempt is called
+with in step_inputs.py. All that is decided follows from the events that are recorded: attempt numbers, budgets spent,
+pauses.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import cast
 
+from actorflow.flows.durations import format_duration
 from actorflow.flows.plan import Plan
-from actorflow.runs.events import AttemptFinished, AttemptStarted, RunCancelling, TaskFinished, TaskReady
+from actorflow.runs.events import (
+    AttemptFinished,
+    AttemptStarted,
+    RunCancelling,
+    RunPaused,
+    RunPausing,
+    RunResumed,
+    TaskFinished,
+    TaskReady,
+)
 from actorflow.runs.executor import AttemptSpec, AttemptState, Cause, ErrorRecord, Outcome
-from actorflow.runs.instructions import CancelAttempt, Finish, Instruction, Record, ScheduleRetry, StartAttempt
+from actorflow.runs.instructions import (
+    CancelAttempt,
+    CheckLimits,
+    CheckRunTime,
+    Finish,
+    Instruction,
+    Record,
+    ScheduleRetry,
+    StartAttempt,
+)
 from actorflow.runs.lines import Lines
-from actorflow.runs.retry import next_attempt_in_s
+from actorflow.runs.retry import named, next_attempt_in_s
+from actorflow.runs.run_clock import RunClock
 from actorflow.runs.stage_state import StageState
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow.runs.step_inputs import StepInputs
+from actorflow.runs.time_limit import deadline_exceeded, run_timed_out, waited_too_long
 from actorflow.runs.triggers import Verdict, count, judge
 from actorflow.runs.values import Value
+
+_GOES_ON = frozenset({RunStatus.running, RunStatus.pausing, RunStatus.paused})
+_MAY_FINISH = frozenset({RunStatus.running, RunStatus.pausing, RunStatus.cancelling})
 
 
 class RunState:
@@ -48,7 +75,10 @@ class RunState:
         self.status = RunStatus.queued
         self.stale_reports = 0
         self._rng = rng
-        self._lines = Lines(slots, in_order)
+        self._now_s = 0.0
+        self._clock = RunClock(plan.caps.timeout_s)
+        self._timed_out = False
+        self._lines = Lines(slots, in_order, plan.caps)
         self._stages = {planned.step.name: StageState(planned, position) for position, planned in enumerate(plan.steps)}
         self._running = 0
         self._open_stages = len(self._stages)
@@ -61,60 +91,116 @@ class RunState:
         for stage in self._stages.values():
             stage.connect(self._stages)
 
-    # -- events -------------------------------------------------------------------------------------------------
+    # -- events: each at `now_s`, seconds of a monotonic clock -----------------------------------------------------
 
-    def begin(self) -> list[Instruction]:
+    def begin(self, *, now_s: float) -> list[Instruction]:
         """The run starts: everything without an upstream becomes ready."""
+        self._now_s = now_s
         self.status = RunStatus.running
+        self._clock.begin(now_s)
+        self._watch_run()
         self._to_open.extend(stage for stage in self._stages.values() if stage.awaited == 0)
         return self._answer()
 
     def attempt_ended(
         self, step: str, map_index: int | None, number: int, outcome: Outcome, *, started_at: float, now_s: float
     ) -> list[Instruction]:
-        """An attempt ended. started_at: epoch seconds, for the record; now_s: monotonic, for the budgets."""
+        """An attempt ended. started_at: epoch seconds, for the record."""
         stage = self._stages[step]
         index = map_index or 0
         state = stage.state(index)
         if state not in (TaskState.running, TaskState.cancelling) or stage.attempt_number(index) != number:
             self.stale_reports += 1
             return []
-        self._lines.ended(stage)
+        self._now_s = now_s
+        self._lines.ended(stage, index)
         self._running -= 1
         stage.in_flight -= 1
-        retry_in_s = self._retry_in_s(stage, index, outcome, now_s)
-        final = _final_state(outcome, retry_in_s)
-        self._record_end(stage, index, number, outcome, final, retry_in_s, started_at)
+        if stage.taken_back and self._take_back(stage, index, number, outcome, started_at):
+            return self._answer()
+        if outcome.state is not AttemptState.succeeded and index in stage.late:
+            outcome = self._late(stage, index, outcome)
+        retry_in_s = self._retry_in_s(stage, index, outcome)
+        if outcome.state is AttemptState.failed and retry_in_s is None:
+            outcome = named(outcome, stage.spent_of(index))
+        self._record_end(stage, index, number, outcome, started_at, retry_in_s)
         if retry_in_s is not None:
-            stage.set(index, TaskState.up_for_retry)
-            self._out.append(ScheduleRetry(step, map_index, retry_in_s))
+            self._wait_for_retry(stage, index, outcome, retry_in_s)
         else:
+            final = TaskState(outcome.state._value_)
             self._note_failure(stage, outcome, final)
             self._settle(stage, index, final, outcome.value)
         self._lines.offer(stage)
         return self._answer()
 
-    def retry_due(self, step: str, map_index: int | None) -> list[Instruction]:
+    def retry_due(self, step: str, map_index: int | None, *, now_s: float) -> list[Instruction]:
         """The wait before the next attempt is over."""
+        self._now_s = now_s
         stage = self._stages[step]
         index = map_index or 0
-        if stage.state(index) is TaskState.up_for_retry and self.status is RunStatus.running:
-            stage.queue(index)
-            self._lines.offer(stage)
+        if stage.state(index) is TaskState.up_for_retry and self.status in _GOES_ON:
+            self._queue(stage, index)
+        return self._answer()
+
+    def limits_due(self, step: str, *, now_s: float) -> list[Instruction]:
+        """A time limit of some instance of the step may be over."""
+        self._now_s = now_s
+        stage = self._stages[step]
+        stage.check_s = None
+        if self.status is not RunStatus.running:
+            return []
+        for index in stage.over_deadline(now_s):
+            self._end_late(stage, index)
+        for index in stage.waited_too_long(now_s):
+            self._fail_unstarted(stage, index, waited_too_long(stage.label(index), stage.step.queue_timeout_s))
+        self._watch(stage)
+        return self._answer()
+
+    def run_time_due(self, *, now_s: float) -> list[Instruction]:
+        """The timeout of the run may be over."""
+        self._now_s = now_s
+        left_s = self._clock.left_s(now_s)
+        if left_s is None or self.status is not RunStatus.running:
+            return []
+        if left_s > 0:
+            self._watch_run()
+            return self._answer()
+        self._timed_out = True
+        self._end(RunCancelling(f"its timeout of {format_duration(self._clock.timeout_s or 0.0)}", Cause.timed_out))
         return self._answer()
 
     def cancel(self, reason: str) -> list[Instruction]:
         """Nothing starts from here on; what runs is ended, then the run is."""
-        if self.status is not RunStatus.running:
+        if self.status not in _GOES_ON:
             return []
-        self.status = RunStatus.cancelling
-        self._out.append(Record(RunCancelling(reason=reason)))
+        self._end(RunCancelling(reason))
+        return self._answer()
+
+    def pause(self, reason: str, *, now_s: float, now: bool = False) -> list[Instruction]:
+        """Nothing starts until `resume`; what runs ends by itself, or `now`: it is taken back and spends nothing."""
+        self._now_s = now_s
+        may_pause = self.status is RunStatus.running or (now and self.status is RunStatus.pausing)
+        if not may_pause:
+            return []
+        self.status = RunStatus.pausing
+        self._clock.pause(now_s)
+        self._out.append(Record(RunPausing(reason, now)))
+        if now:
+            self._take_all_back()
+        return self._answer()
+
+    def resume(self, reason: str, *, now_s: float) -> list[Instruction]:
+        """A pause is over, and counts against no limit."""
+        self._now_s = now_s
+        if self.status not in (RunStatus.pausing, RunStatus.paused):
+            return []
+        self.status = RunStatus.running
+        self._out.append(Record(RunResumed(reason)))
+        paused_s = self._clock.resume(now_s)
+        self._watch_run()
         for stage in self._stages.values():
-            for index in stage.indices_in(TaskState.running):
-                stage.set(index, TaskState.cancelling)
-                self._out.append(CancelAttempt(stage.name, stage.map_index(index), stage.attempt_number(index)))
-        for stage in self._stages.values():
-            self._cancel_unstarted(stage)
+            stage.shift_limits(paused_s)
+            self._watch(stage)
         return self._answer()
 
     # -- readiness ----------------------------------------------------------------------------------------------
@@ -133,10 +219,11 @@ class RunState:
             return
         if stage.step.mapped is None:
             stage.open(None)
-            stage.queue(0)
+            stage.queue(0, self._now_s)
         elif not self._open_map(stage):
             return
         self._out.append(Record(TaskReady(task=stage.name, width=stage.map_width)))
+        self._watch(stage)
         self._lines.offer(stage)
         self._wake_elementwise(stage)
         if stage.unsettled == 0:
@@ -149,7 +236,7 @@ class RunState:
             return False
         stage.items = list(cast("Iterable[object]", items))
         stage.open(len(stage.items))
-        stage.queue_all()
+        stage.queue_all(self._now_s)
         return True
 
     def _open_elementwise(self, stage: StageState, source: StageState) -> None:
@@ -177,12 +264,16 @@ class RunState:
         others = [upstream.outcome() for upstream in stage.upstream if upstream is not source]
         verdict = judge(stage.step.trigger_rule, count([source.state(index), *others]))
         if verdict is Verdict.run:
-            stage.queue(index)
-            self._lines.offer(stage)
+            self._queue(stage, index)
             return
         state = _unstarted_state(verdict)
         self._out.append(Record(TaskFinished(stage.name, stage.map_index(index), state, _unstarted_cause(verdict))))
         self._settle(stage, index, state, None)
+
+    def _queue(self, stage: StageState, index: int) -> None:
+        stage.queue(index, self._now_s)
+        self._watch(stage)
+        self._lines.offer(stage)
 
     # -- endings ------------------------------------------------------------------------------------------------
 
@@ -236,11 +327,19 @@ class RunState:
             self._out.append(Record(event))
             self._settle(stage, index, TaskState.cancelled, None)
 
-    def _retry_in_s(self, stage: StageState, index: int, outcome: Outcome, now_s: float) -> float | None:
-        if outcome.state is not AttemptState.failed or self.status is not RunStatus.running:
+    def _retry_in_s(self, stage: StageState, index: int, outcome: Outcome) -> float | None:
+        if outcome.state is not AttemptState.failed or self.status not in _GOES_ON or index in stage.late:
             return None
-        restarts = stage.restarts_of(index)
-        return next_attempt_in_s(stage.step.retry, outcome, restarts, now_s=now_s, rng=self._rng)
+        return next_attempt_in_s(stage.step, outcome, stage.spent_of(index), self._rng)
+
+    def _wait_for_retry(self, stage: StageState, index: int, outcome: Outcome, retry_in_s: float) -> None:
+        stage.wait_for_retry(index)
+        deadline_s = stage.deadline_s(index)
+        if deadline_s is not None and self._now_s + retry_in_s >= deadline_s:
+            limit_s = stage.step.deadline_s or 0.0
+            self._fail_unstarted(stage, index, deadline_exceeded(stage.label(index), limit_s, last=outcome.error))
+            return
+        self._out.append(ScheduleRetry(stage.name, stage.map_index(index), retry_in_s))
 
     def _record_end(
         self,
@@ -248,9 +347,8 @@ class RunState:
         index: int,
         number: int,
         outcome: Outcome,
-        final: TaskState,
-        retry_in_s: float | None,
         started_at: float,
+        retry_in_s: float | None,
     ) -> None:
         event = AttemptFinished(
             task=stage.name,
@@ -273,12 +371,87 @@ class RunState:
         if final is TaskState.failed and self._first_failure is None:
             self._first_failure = (stage.name, outcome.cause, outcome.error)
 
+    def _end(self, event: RunCancelling) -> None:
+        """Nothing starts any more: end what runs, and settle the rest."""
+        self.status = RunStatus.cancelling
+        self._out.append(Record(event))
+        for stage in self._stages.values():
+            for index in stage.indices_in(TaskState.running):
+                self._cancel_attempt(stage, index)
+        for stage in self._stages.values():
+            self._cancel_unstarted(stage)
+
+    def _cancel_attempt(self, stage: StageState, index: int) -> None:
+        stage.set(index, TaskState.cancelling)
+        self._out.append(CancelAttempt(stage.name, stage.map_index(index), stage.attempt_number(index)))
+
+    # -- limits of time ---------------------------------------------------------------------------------------------
+
+    def _watch(self, stage: StageState) -> None:
+        """Have the step looked at when its next limit is over, unless that is so already."""
+        next_s = stage.next_limit_s()
+        if next_s is None or (stage.check_s is not None and stage.check_s <= next_s):
+            return
+        stage.check_s = next_s
+        self._out.append(CheckLimits(stage.name, max(0.0, next_s - self._now_s)))
+
+    def _watch_run(self) -> None:
+        left_s = self._clock.left_s(self._now_s)
+        if left_s is not None:
+            self._out.append(CheckRunTime(left_s))
+
+    def _end_late(self, stage: StageState, index: int) -> None:
+        """The deadline of an instance is over: end what runs of it, start nothing more."""
+        match stage.state(index):
+            case TaskState.running:
+                stage.late.add(index)
+                self._cancel_attempt(stage, index)
+            case TaskState.queued | TaskState.up_for_retry:
+                error = deadline_exceeded(stage.label(index), stage.step.deadline_s or 0.0)
+                self._fail_unstarted(stage, index, error)
+            case _:
+                pass
+
+    def _late(self, stage: StageState, index: int, outcome: Outcome) -> Outcome:
+        error = deadline_exceeded(stage.label(index), stage.step.deadline_s or 0.0)
+        return replace(outcome, state=AttemptState.failed, cause=Cause.timed_out, error=error)
+
+    def _fail_unstarted(self, stage: StageState, index: int, error: ErrorRecord) -> None:
+        """An instance that waits for its turn or its retry, and whose time is over."""
+        event = TaskFinished(stage.name, stage.map_index(index), TaskState.failed, Cause.timed_out, error)
+        self._out.append(Record(event))
+        self._first_failure = self._first_failure or (stage.name, Cause.timed_out, error)
+        stage.leave_line(index)
+        self._settle(stage, index, TaskState.failed, None)
+
+    # -- pauses -----------------------------------------------------------------------------------------------------
+
+    def _take_all_back(self) -> None:
+        for stage in self._stages.values():
+            for index in stage.indices_in(TaskState.running):
+                stage.taken_back.add(index)
+                self._out.append(CancelAttempt(stage.name, stage.map_index(index), stage.attempt_number(index)))
+
+    def _take_back(self, stage: StageState, index: int, number: int, outcome: Outcome, started_at: float) -> bool:
+        """True if a pause ended that attempt: it spends nothing, and the instance is queued again."""
+        if index not in stage.taken_back:
+            return False
+        stage.taken_back.discard(index)
+        if outcome.state is not AttemptState.cancelled or self.status not in _GOES_ON or index in stage.late:
+            return False
+        self._record_end(stage, index, number, outcome, started_at, retry_in_s=0.0)
+        stage.queue_again(index, self._now_s)
+        self._watch(stage)
+        self._lines.offer(stage)
+        return True
+
     # -- dispatch -----------------------------------------------------------------------------------------------
 
-    def _start(self, stage: StageState, index: int) -> None:
+    def _start(self, stage: StageState, index: int, cpu_ids: tuple[int, ...]) -> None:
         number = stage.begin_attempt(index)
         self._running += 1
         map_index = stage.map_index(index)
+        quota_bytes = stage.quota_bytes(index)
         attempt = AttemptSpec(
             run_id=self.run_id,
             step=stage.name,
@@ -287,22 +460,29 @@ class RunState:
             task=stage.step.task,
             arguments=self._inputs.arguments(stage, index),
             timeout_s=stage.step.timeout_s,
-            memory_bytes=stage.step.memory_bytes,
+            memory_bytes=quota_bytes,
             width=stage.map_width,
+            queue_timeout_s=stage.step.queue_timeout_s,
+            queue_left_s=stage.waited(index, self._now_s),
+            cpu_ids=cpu_ids,
         )
-        self._out.append(Record(AttemptStarted(stage.name, map_index, number, stage.executor)))
+        self._out.append(Record(AttemptStarted(stage.name, map_index, number, stage.executor, quota_bytes)))
         self._out.append(StartAttempt(attempt, stage.executor))
 
     def _answer(self) -> list[Instruction]:
         self._work_off()
-        if self._open_stages == 0 and self._running == 0 and self.status in (RunStatus.running, RunStatus.cancelling):
-            self._finish()
+        if self._running == 0:
+            if self._open_stages == 0 and self.status in _MAY_FINISH:
+                self._finish()
+            elif self.status is RunStatus.pausing:
+                self.status = RunStatus.paused
+                self._out.append(Record(RunPaused()))
         out, self._out = self._out, []
         return out
 
     def _work_off(self) -> None:
         """Follow up what an event has set free; by lists and not by calls, since a chain may be thousands long."""
-        if self.status is not RunStatus.running:
+        if self.status not in _GOES_ON:
             self._to_open.clear()
             self._to_judge.clear()
             return
@@ -311,11 +491,16 @@ class RunState:
                 self._judge_element(*self._to_judge.popleft())
             else:
                 self._open(self._to_open.popleft())
-        for stage, index in self._lines.startable():
-            self._start(stage, index)
+        if self.status is RunStatus.running:
+            for stage, index, cpu_ids in self._lines.startable():
+                self._start(stage, index, cpu_ids)
 
     def _finish(self) -> None:
-        if self.status is RunStatus.cancelling:
+        if self._timed_out:
+            self.status = RunStatus.failed
+            over = run_timed_out(self._clock.timeout_s or 0.0)
+            self._out.append(Finish(RunStatus.failed, Cause.timed_out, None, over))
+        elif self.status is RunStatus.cancelling:
             self.status = RunStatus.cancelled
             self._out.append(Finish(RunStatus.cancelled, Cause.cancelled, None, None))
         elif self._first_failure is not None:
@@ -325,12 +510,6 @@ class RunState:
         else:
             self.status = RunStatus.succeeded
             self._out.append(Finish(RunStatus.succeeded, Cause.ran, self._inputs.value(self.plan.graph.result), None))
-
-
-def _final_state(outcome: Outcome, retry_in_s: float | None) -> TaskState:
-    if retry_in_s is not None:
-        return TaskState.up_for_retry
-    return TaskState(outcome.state.value)
 
 
 def _unstarted_state(verdict: Verdict) -> TaskState:

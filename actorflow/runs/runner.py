@@ -38,6 +38,7 @@ from actorflow.runs.instructions import Finish
 from actorflow.runs.journal import Journal
 from actorflow.runs.output_log import OutputLog
 from actorflow.runs.output_news import output_news
+from actorflow.runs.requests import Requests
 from actorflow.runs.run_state import RunState
 from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
@@ -54,7 +55,7 @@ class RunInput:
 
     header: the run's first event. functions: the plain functions behind "module:qualname" task names.
     control: where others may ask about the run while it lasts; None: nowhere. output: where what tasks print goes;
-    closed with the run.
+    closed with the run. grace_s: how long what runs may take to end once it is cancelled.
     """
 
     plan: Plan
@@ -66,6 +67,7 @@ class RunInput:
     functions: Mapping[str, Callable[..., object]]
     control: ControlPlace | None = None
     output: OutputLog | None = None
+    grace_s: float = CANCEL_GRACE_S
 
     @property
     def run_id(self) -> str:
@@ -93,16 +95,23 @@ class Workers(Actor):
 
 
 class Run(Actor):
-    """The root of one run. `finished` is called once, however the run ends."""
+    """The root of one run. `finished` is called once, however the run ends. kill: ends what runs without grace."""
 
     def __init__(
-        self, given: RunInput, finished: Callable[[Finish], None], is_over: Callable[[], bool], rng: Random
+        self,
+        given: RunInput,
+        finished: Callable[[Finish], None],
+        is_over: Callable[[], bool],
+        rng: Random,
+        kill: Callable[[], None],
     ) -> None:
         self.given = given
         self.finished = finished
         self.is_over = is_over
         self.rng = rng
+        self.kill = kill
         self.coordinator: ActorRef[Coordinator] | None = None
+        self.begun = anyio.Event()
 
     @handler
     async def open(self) -> ActorRef[Workers]:
@@ -122,19 +131,40 @@ class Run(Actor):
         given = self.given
         slots = {name: executor.slots for name, executor in given.executors.items()}
         state = RunState(given.plan, given.run_id, slots=slots, rng=self.rng)
-        factory = partial(Coordinator, state, given.journal, given.executors, self.finished, self.is_over)
+        factory = partial(
+            Coordinator, state, given.journal, given.executors, self.finished, self.is_over, given.grace_s
+        )
         self.coordinator = await self.context.spawn(factory, name="coordinator", restart=Restart.temporary)
         self.context.monitor(self.coordinator)
         await self.coordinator.tell(Coordinator.begin)
+        self.begun.set()
 
     @handler
     async def cancel(self, reason: str) -> None:
         if self.coordinator is not None:
             await self.coordinator.tell(Coordinator.cancel, reason)
 
+    @handler
+    async def kill_later(self, delay_s: float) -> None:
+        """End what runs without grace, after that long."""
+        if delay_s > 0:
+            self.context.timers.after(delay_s, Run.kill_later, 0.0)
+        else:
+            self.kill()
+
+    async def _begun_coordinator(self) -> ActorRef[Coordinator]:
+        await self.begun.wait()
+        assert self.coordinator is not None
+        return self.coordinator
+
+    async def _kill_after(self, delay_s: float) -> None:
+        await self.context.ref.tell(Run.kill_later, delay_s)
+
     def _answers(self) -> Answers:
         news = {} if self.given.output is None else {"output": partial(output_news, self.given.output)}
-        return {"actors": self._actors, **news}
+        requests = Requests(self.given.journal, self._begun_coordinator, self._kill_after)
+        asked = {"cancel": requests.cancel, "pause": requests.pause, "resume": requests.resume}
+        return {"actors": self._actors, **asked, **news}
 
     async def _actors(self, given: Mapping[str, object]) -> object:
         """Every actor of the run, for who asks at the control socket."""
@@ -179,7 +209,7 @@ class _Runner:
         self._run: ActorRef[Run] | None = None
 
     async def run(self, system: ActorSystem, control: RunControl, rng: Random) -> None:
-        factory = partial(Run, self.given, self._finished, self._is_over, rng)
+        factory = partial(Run, self.given, self._finished, self._is_over, rng, self.kill_run)
         run = await system.spawn(factory, name=self.given.run_id, restart=Restart.temporary)
         workers = await run.ask(Run.open)
         site = RunSite(
@@ -223,7 +253,7 @@ class _Runner:
                     await self._over.wait()
         except anyio.get_cancelled_exc_class():
             control.cancel("the program around the run was cancelled")
-            with anyio.move_on_after(2 * CANCEL_GRACE_S, shield=True):
+            with anyio.move_on_after(2 * self.given.grace_s, shield=True):
                 await self._over.wait()
             raise
 

@@ -20,12 +20,16 @@ CANCEL_GRACE_S = 10.0
 
 
 class Stage(Actor):
-    """Starts each attempt as a temporary child, and speaks for one that ended without having reported."""
+    """Starts each attempt as a temporary child, and speaks for one that ended without having reported.
 
-    def __init__(self, executor: Executor, journal: Journal, report: Reporter) -> None:
+    grace_s: how long a cancelled attempt may take to end.
+    """
+
+    def __init__(self, executor: Executor, journal: Journal, report: Reporter, grace_s: float = CANCEL_GRACE_S) -> None:
         self.executor = executor
         self.journal = journal
         self.report = report
+        self.grace_s = grace_s
         self.attempts: dict[ActorRef[Attempt], tuple[AttemptSpec, float]] = {}
 
     @handler
@@ -34,7 +38,7 @@ class Stage(Actor):
         factory = partial(Attempt, spec, self.executor, self.journal, journal_seq, self.report)
         index = "" if spec.map_index is None else f"{spec.map_index}."
         ref = self.context.spawn_nowait(
-            factory, name=f"{index}{spec.number}", restart=Restart.temporary, shutdown_s=CANCEL_GRACE_S
+            factory, name=f"{index}{spec.number}", restart=Restart.temporary, shutdown_s=self.grace_s
         )
         self.attempts[ref] = spec, time.time()
         self.context.monitor(ref)
@@ -46,6 +50,10 @@ class Stage(Actor):
         for ref, (spec, _) in self.attempts.items():
             if spec.map_index == map_index and spec.number == number:
                 self.context.stop_child_nowait(ref)
+
+    @handler
+    async def settled(self) -> None:
+        """Answered once everything said to this stage before has been done: what it was told to end starts no more."""
 
     async def down(self, down: Down) -> None:
         spec, started_at = self.attempts.pop(down.ref)

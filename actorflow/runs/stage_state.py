@@ -1,17 +1,19 @@
 """The instances of one step in one run: their states, attempts and results, kept small for wide maps.
 
 An instance is an index: 0 for a plain step, the map index for a mapped one. States are one byte each; what only some
-instances have (restarts, attempts beyond the first) stands in dicts.
+instances have (budgets spent, attempts beyond the first, time limits) stands in dicts.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from actorflow.flows.graph import Input
+from actorflow.flows.memory import quota_bytes
 from actorflow.flows.plan import PlannedStep
-from actorflow.runs.retry import Restarts
+from actorflow.runs.expiries import Expiries
+from actorflow.runs.retry import Spent
 from actorflow.runs.states import TERMINAL_TASK_STATES, TaskState, may_become
 from actorflow.runs.values import Value
 
@@ -25,18 +27,23 @@ class StageState:
     """One step of the plan and what has become of its instances.
 
     width: None until the step is judged. awaited: upstreams that must still close before that; the source of an
-    elementwise map is not among them. unsettled: instances that are not terminal.
+    elementwise map is not among them. unsettled: instances that are not terminal. late: those that run beyond their
+    deadline and are being ended. taken_back: those that run and are being ended by a pause. check_s: when the time
+    limits are looked at next, None where nobody will.
     """
 
     __slots__ = (
         "_attempts",
+        "_deadlines",
         "_gathered",
         "_queue",
-        "_restarts",
         "_results",
+        "_spent",
         "_states",
+        "_waits",
         "_whole",
         "awaited",
+        "check_s",
         "constants",
         "depth",
         "downstream",
@@ -46,10 +53,12 @@ class StageState:
         "in_flight",
         "in_line",
         "items",
+        "late",
         "name",
         "planned",
         "position",
         "step",
+        "taken_back",
         "terminal",
         "unsettled",
         "upstream",
@@ -80,7 +89,12 @@ class StageState:
         self._queue: deque[int] = deque()
         self._results: list[Value | None] = []
         self._attempts: dict[int, int] = {}
-        self._restarts: dict[int, Restarts] = {}
+        self._spent: dict[int, Spent] = {}
+        self._waits = None if self.step.queue_timeout_s is None else Expiries(self.step.queue_timeout_s)
+        self._deadlines = None if self.step.deadline_s is None else Expiries(self.step.deadline_s)
+        self.late: set[int] = set()
+        self.taken_back: set[int] = set()
+        self.check_s: float | None = None
         self._gathered: Value | None = None
 
     def connect(self, stages: Mapping[str, StageState]) -> None:
@@ -134,6 +148,10 @@ class StageState:
     def map_index(self, index: int) -> int | None:
         return None if self.step.mapped is None else index
 
+    def label(self, index: int) -> str:
+        """`census[7]`, or `census` for a plain step."""
+        return self.name if self.step.mapped is None else f"{self.name}[{index}]"
+
     def state(self, index: int) -> TaskState:
         """The state of one instance; pending before the step is judged, the step's own where it had no instances."""
         if self._whole is not None:
@@ -152,8 +170,10 @@ class StageState:
         self.set(index, state)
         self._results[index] = value
         self.unsettled -= 1
-        if self._restarts:
-            self._restarts.pop(index, None)
+        if self._spent:
+            self._spent.pop(index, None)
+        if self._deadlines is not None:
+            self._deadlines.drop(index)
         if self.elementwise is not None:
             self.elementwise.release_element(index)
 
@@ -171,14 +191,30 @@ class StageState:
 
     # -- dispatch -----------------------------------------------------------------------------------------------
 
-    def queue(self, index: int) -> None:
+    def queue(self, index: int, now_s: float) -> None:
         self.set(index, TaskState.queued)
         self._queue.append(index)
+        self._count_time((index,), now_s)
 
-    def queue_all(self) -> None:
+    def queue_all(self, now_s: float) -> None:
         """Queue every instance, in order."""
         self._states = bytearray([_CODE[TaskState.queued]]) * len(self._states)
         self._queue.extend(range(len(self._states)))
+        self._count_time(range(len(self._states)), now_s)
+
+    def queue_again(self, index: int, now_s: float) -> None:
+        """An attempt was taken back by a pause: the instance stands first in its line, with a new number."""
+        self.set(index, TaskState.queued)
+        self._queue.appendleft(index)
+        self._attempts[index] = self.attempt_number(index) + 1
+        self._count_time((index,), now_s)
+
+    def leave_line(self, index: int) -> None:
+        """The queued instance does not start."""
+        if self.state(index) is TaskState.queued:
+            self._queue.remove(index)
+            if self._waits is not None:
+                self._waits.drop(index)
 
     def may_start(self) -> bool:
         """True if an instance is queued and the step's own bound leaves room."""
@@ -189,23 +225,76 @@ class StageState:
         """Take the next instance out of the line."""
         return self._queue.popleft()
 
+    def first_queued(self) -> int:
+        """The next instance, left in the line."""
+        return self._queue[0]
+
     def begin_attempt(self, index: int) -> int:
         """The instance runs; the number of its new attempt, from 1."""
         self.set(index, TaskState.running)
         self.in_flight += 1
-        if index not in self._restarts:
-            return 1
-        number = self._attempts.get(index, 1) + 1
-        self._attempts[index] = number
-        return number
-
-    def attempt_number(self, index: int) -> int:
-        """The number of the latest attempt."""
         return self._attempts.get(index, 1)
 
-    def restarts_of(self, index: int) -> Restarts:
+    def attempt_number(self, index: int) -> int:
+        """The number of the attempt that runs, else of the next one."""
+        return self._attempts.get(index, 1)
+
+    def wait_for_retry(self, index: int) -> None:
+        """An attempt failed, and another one follows."""
+        self.set(index, TaskState.up_for_retry)
+        self._attempts[index] = self.attempt_number(index) + 1
+
+    def spent_of(self, index: int) -> Spent:
         """What this instance has spent of its budgets; from its first failure on."""
-        return self._restarts.setdefault(index, Restarts())
+        return self._spent.setdefault(index, Spent())
+
+    def ran_out(self, index: int) -> int:
+        """How many attempts of this instance ran out of memory."""
+        spent = self._spent.get(index)
+        return 0 if spent is None else spent.memory
+
+    def quota_bytes(self, index: int) -> int | None:
+        """The memory quota of its next attempt."""
+        if self.step.memory_growth is None:
+            return self.step.memory_bytes
+        return quota_bytes(self.step, self.ran_out(index))
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def waited(self, index: int, now_s: float) -> float | None:
+        """The instance starts: what is left of the time that it may wait for its turn, None without limit."""
+        if self._waits is None:
+            return None
+        return max(0.0, (self._waits.drop(index) or now_s) - now_s)
+
+    def deadline_s(self, index: int) -> float | None:
+        """When the instance has to be done; None without limit."""
+        return None if self._deadlines is None else self._deadlines.at(index)
+
+    def over_deadline(self, now_s: float) -> list[int]:
+        """Instances that are not done in time, each told once."""
+        return [] if self._deadlines is None else self._deadlines.due(now_s)
+
+    def waited_too_long(self, now_s: float) -> list[int]:
+        """Instances that did not start in time, each told once."""
+        return [] if self._waits is None else self._waits.due(now_s)
+
+    def next_limit_s(self) -> float | None:
+        """When the first limit of any instance is over; None where there is none."""
+        found = [limit.next_s() for limit in (self._waits, self._deadlines) if limit is not None]
+        return min((expires_s for expires_s in found if expires_s is not None), default=None)
+
+    def shift_limits(self, by_s: float) -> None:
+        """Give every instance that much more time."""
+        for limit in (self._waits, self._deadlines):
+            if limit is not None:
+                limit.shift(by_s)
+
+    def _count_time(self, indices: Iterable[int], now_s: float) -> None:
+        if self._waits is not None:
+            self._waits.put(indices, now_s)
+        if self._deadlines is not None:
+            self._deadlines.put(indices, now_s)
 
     # -- values -------------------------------------------------------------------------------------------------
 

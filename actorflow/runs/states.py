@@ -6,9 +6,9 @@ are refused: a late verdict never overwrites a committed one.
 | task state | may become |
 |---|---|
 | pending | queued, skipped, upstream_failed, cancelled, failed (its inputs could not be resolved) |
-| queued | running, cancelled |
-| running | succeeded, failed, up_for_retry, cancelling, cancelled, queued (its worker was taken away before it began) |
-| up_for_retry | queued, cancelled |
+| queued | running, cancelled, failed (it waited too long for its turn, or its deadline is over) |
+| running | succeeded, failed, up_for_retry, cancelling, cancelled, queued (a pause took it back) |
+| up_for_retry | queued, cancelled, failed (its deadline is over, or would be) |
 | waiting | queued, skipped, cancelled, failed |
 | cancelling | cancelled, succeeded, failed |
 | succeeded, failed, cancelled, skipped, upstream_failed | nothing: terminal |
@@ -17,7 +17,7 @@ are refused: a late verdict never overwrites a committed one.
 |---|---|
 | queued | running, cancelled |
 | running | pausing, cancelling, succeeded, failed |
-| pausing | paused, cancelling, succeeded, failed |
+| pausing | paused, running (resumed before it was), cancelling, succeeded, failed |
 | paused | running, cancelling, cancelled |
 | cancelling | cancelled, failed |
 | succeeded, failed, cancelled | nothing: terminal |
@@ -61,9 +61,9 @@ class RunStatus(StrEnum):
 _T = TaskState
 TASK_TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
     _T.pending: frozenset({_T.queued, _T.skipped, _T.upstream_failed, _T.cancelled, _T.failed}),
-    _T.queued: frozenset({_T.running, _T.cancelled}),
+    _T.queued: frozenset({_T.running, _T.cancelled, _T.failed}),
     _T.running: frozenset({_T.succeeded, _T.failed, _T.up_for_retry, _T.cancelling, _T.cancelled, _T.queued}),
-    _T.up_for_retry: frozenset({_T.queued, _T.cancelled}),
+    _T.up_for_retry: frozenset({_T.queued, _T.cancelled, _T.failed}),
     _T.waiting: frozenset({_T.queued, _T.skipped, _T.cancelled, _T.failed}),
     _T.cancelling: frozenset({_T.cancelled, _T.succeeded, _T.failed}),
     _T.succeeded: frozenset(),
@@ -77,7 +77,7 @@ _R = RunStatus
 RUN_TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     _R.queued: frozenset({_R.running, _R.cancelled}),
     _R.running: frozenset({_R.pausing, _R.cancelling, _R.succeeded, _R.failed}),
-    _R.pausing: frozenset({_R.paused, _R.cancelling, _R.succeeded, _R.failed}),
+    _R.pausing: frozenset({_R.paused, _R.running, _R.cancelling, _R.succeeded, _R.failed}),
     _R.paused: frozenset({_R.running, _R.cancelling, _R.cancelled}),
     _R.cancelling: frozenset({_R.cancelled, _R.failed}),
     _R.succeeded: frozenset(),

@@ -13,11 +13,16 @@ from actorflow.runs.events import (
     Event,
     RunCancelling,
     RunFinished,
+    RunPaused,
+    RunPausing,
+    RunResumed,
     RunStarted,
     TaskFinished,
     TaskReady,
 )
 from actorflow.runs.states import RunStatus, TaskState
+
+RunEvent = RunStarted | RunCancelling | RunPausing | RunPaused | RunResumed | RunFinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +99,7 @@ class Tally:
         else:
             self._of_the_run(ts, event)
 
-    def _of_the_run(self, ts: float, event: RunStarted | RunCancelling | RunFinished) -> None:
+    def _of_the_run(self, ts: float, event: RunEvent) -> None:
         match event:
             case RunStarted():
                 self.dag = event.dag
@@ -103,6 +108,12 @@ class Tally:
                 self._pending = {task.name: 1 for task in event.tasks}
             case RunCancelling():
                 self.status = RunStatus.cancelling
+            case RunPausing():
+                self.status = RunStatus.pausing
+            case RunPaused():
+                self.status = RunStatus.paused
+            case RunResumed():
+                self.status = RunStatus.running
             case RunFinished(status=status):
                 self.status = status
                 self.ended = ts

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from actorflow.flows.graph import (
     Const,
@@ -15,7 +17,8 @@ from actorflow.flows.graph import (
     TaskKind,
     TriggerRule,
 )
-from actorflow.flows.plan import Plan, make_plan
+from actorflow.flows.limits import RunLimits
+from actorflow.flows.plan import KNOWN_EXECUTORS, Plan, make_plan
 from actorflow.runs.executor import AttemptState, Cause, ErrorRecord, Outcome
 from actorflow.runs.values import Value
 
@@ -71,7 +74,10 @@ def mapped(
     )
 
 
-def plan_of(*steps: Step, result: Input | None = None, executor: str | None = None) -> Plan:
+def plan_of(
+    *steps: Step, result: Input | None = None, executor: str | None = None, quotas: bool = False, **limits: Any
+) -> Plan:
+    """quotas: the executor `async` limits memory, for once. limits: of the run, as `RunLimits` takes them."""
     graph = Graph(
         name="test",
         module="tests",
@@ -80,7 +86,11 @@ def plan_of(*steps: Step, result: Input | None = None, executor: str | None = No
         steps=steps,
         result=result if result is not None else Const(None),
     )
-    return make_plan(graph, {}, executor=executor)
+    executors = {
+        name: replace(traits, quota=traits.quota or (quotas and name == "async"))
+        for name, traits in KNOWN_EXECUTORS.items()
+    }
+    return make_plan(graph, {}, executor=executor, executors=executors, limits=RunLimits(**limits), cpu_ids=range(4))
 
 
 def ok(value: object = None) -> Outcome:

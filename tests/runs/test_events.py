@@ -23,6 +23,9 @@ from actorflow.runs.events import (
     RecordedTask,
     RunCancelling,
     RunFinished,
+    RunPaused,
+    RunPausing,
+    RunResumed,
     RunStarted,
     TaskFinished,
     TaskReady,
@@ -77,7 +80,7 @@ events: st.SearchStrategy[Event] = st.one_of(
         trace=st.dictionaries(texts, texts, max_size=2),
     ),
     st.builds(TaskReady, names, indices),
-    st.builds(AttemptStarted, names, indices, counts, names),
+    st.builds(AttemptStarted, names, indices, counts, names, indices),
     st.builds(
         AttemptFinished,
         task=names,
@@ -95,7 +98,10 @@ events: st.SearchStrategy[Event] = st.one_of(
         retry_in_s=st.none() | times,
     ),
     st.builds(TaskFinished, names, indices, st.sampled_from(TaskState), st.sampled_from(Cause), st.none() | errors),
-    st.builds(RunCancelling, texts),
+    st.builds(RunCancelling, texts, st.sampled_from(Cause)),
+    st.builds(RunPausing, texts, st.booleans()),
+    st.builds(RunPaused),
+    st.builds(RunResumed, texts),
     st.builds(
         RunFinished,
         run_id=names,
@@ -133,6 +139,9 @@ ONE_OF_EACH: dict[type, Event] = {
     ),
     TaskFinished: TaskFinished("census", 2, TaskState.skipped, Cause.condition),
     RunCancelling: RunCancelling("ctrl-c"),
+    RunPausing: RunPausing("ada", now=True),
+    RunPaused: RunPaused(),
+    RunResumed: RunResumed("ada"),
     RunFinished: RunFinished(run_id="r1", status=RunStatus.succeeded, cause=Cause.ran, result=Value.of({3: {4}})),
 }
 

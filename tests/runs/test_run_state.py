@@ -2,68 +2,16 @@
 
 from __future__ import annotations
 
-from random import Random
-
 import pytest
 
 from actorflow.flows.graph import ListOf, Output, RetryPolicy, Step, TriggerRule
-from actorflow.runs.events import AttemptFinished, TaskFinished, TaskReady
-from actorflow.runs.executor import Cause, Outcome
-from actorflow.runs.instructions import CancelAttempt, Finish, Instruction, Record, ScheduleRetry, StartAttempt
-from actorflow.runs.run_state import RunState
+from actorflow.runs.events import AttemptFinished, TaskReady
+from actorflow.runs.executor import Cause
+from actorflow.runs.instructions import CancelAttempt, Finish, Record, ScheduleRetry, StartAttempt
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow_supervisors import Backoff
-from tests.runs.graphs import cancelled, failing, mapped, ok, plan_of, step
-
-Key = tuple[str, int | None]
-
-
-class Driver:
-    """Feeds a RunState and keeps what it said."""
-
-    def __init__(self, *steps: Step, slots: int = 100, result: str | None = None, executor: str | None = None) -> None:
-        plan = plan_of(*steps, result=Output(result) if result else None, executor=executor)
-        self.state = RunState(plan, "r1", slots={"async": slots, "inline": 1}, rng=Random(7))
-        self.running: dict[Key, int] = {}
-        self.said: list[Instruction] = []
-        self.started: list[Key] = []
-        self.now_s = 0.0
-
-    def begin(self) -> Driver:
-        return self.take(self.state.begin())
-
-    def take(self, instructions: list[Instruction]) -> Driver:
-        self.said += instructions
-        for instruction in instructions:
-            if isinstance(instruction, StartAttempt):
-                key = (instruction.attempt.step, instruction.attempt.map_index)
-                assert key not in self.running, "an instance runs once at a time"
-                self.running[key] = instruction.attempt.number
-                self.started.append(key)
-        return self
-
-    def end(self, name: str, outcome: Outcome, index: int | None = None) -> Driver:
-        number = self.running.pop((name, index))
-        return self.take(
-            self.state.attempt_ended(name, index, number, outcome, started_at=self.now_s, now_s=self.now_s)
-        )
-
-    def end_all(self, outcome: Outcome | None = None) -> Driver:
-        """End whatever runs, in the order it was started, until nothing does."""
-        while self.running:
-            name, index = next(iter(self.running))
-            self.end(name, outcome or ok(), index)
-        return self
-
-    @property
-    def finish(self) -> Finish | None:
-        found = [said for said in self.said if isinstance(said, Finish)]
-        assert len(found) <= 1, "a run ends once"
-        return found[0] if found else None
-
-    def unstarted_ends(self) -> dict[Key, TaskState]:
-        events = [said.event for said in self.said if isinstance(said, Record)]
-        return {(event.task, event.map_index): event.state for event in events if isinstance(event, TaskFinished)}
+from tests.runs.driver import Driver
+from tests.runs.graphs import cancelled, failing, mapped, ok, step
 
 
 def attempts_of(driver: Driver, name: str) -> list[StartAttempt]:
@@ -261,10 +209,10 @@ def test_a_failed_attempt_is_followed_by_another_after_its_wait() -> None:
 
     waits = [said for said in driver.said if isinstance(said, ScheduleRetry)]
     assert waits == [ScheduleRetry("a", None, 1.0)]
-    driver.take(driver.state.retry_due("a", None))
+    driver.take(driver.state.retry_due("a", None, now_s=0.0))
     assert driver.running == {("a", None): 2}
     driver.end("a", failing())
-    driver.take(driver.state.retry_due("a", None))
+    driver.take(driver.state.retry_due("a", None, now_s=0.0))
     driver.end("a", failing())
     assert driver.finish is not None
     assert len(attempts_of(driver, "a")) == 3
@@ -274,7 +222,7 @@ def test_only_the_last_attempts_end_is_final() -> None:
     driver = Driver(step("a", retry=POLICY)).begin()
 
     driver.end("a", failing())
-    driver.take(driver.state.retry_due("a", None))
+    driver.take(driver.state.retry_due("a", None, now_s=0.0))
     driver.end("a", ok())
 
     ends = [said.event for said in driver.said if isinstance(said, Record) and isinstance(said.event, AttemptFinished)]
@@ -305,7 +253,7 @@ def test_a_lost_worker_has_three_restarts_of_its_own() -> None:
 
     for _ in range(3):
         driver.end("a", failing(Cause.lost))
-        driver.take(driver.state.retry_due("a", None))
+        driver.take(driver.state.retry_due("a", None, now_s=0.0))
     driver.end("a", failing(Cause.lost))
 
     assert len(attempts_of(driver, "a")) == 4
@@ -345,7 +293,7 @@ def test_a_cancel_while_a_retry_waits_ends_the_run_at_once() -> None:
     driver.take(driver.state.cancel("ctrl-c"))
 
     assert driver.finish is not None
-    assert driver.state.retry_due("a", None) == []
+    assert driver.state.retry_due("a", None, now_s=0.0) == []
 
 
 def test_a_second_cancel_changes_nothing() -> None:

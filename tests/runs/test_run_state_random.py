@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from actorflow.flows.graph import RetryPolicy, Step, TriggerRule
 from actorflow.runs.executor import Cause
-from actorflow.runs.instructions import CancelAttempt, Finish, Record, ScheduleRetry, StartAttempt
+from actorflow.runs.instructions import (
+    CancelAttempt,
+    CheckLimits,
+    CheckRunTime,
+    Finish,
+    Record,
+    ScheduleRetry,
+    StartAttempt,
+)
 from actorflow.runs.run_state import RunState
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow.runs.triggers import Verdict, count, judge
@@ -135,7 +143,7 @@ class Run:
                     assert self.running[(name, index)] == number
                 case Finish():
                     self.finishes.append(said)
-                case Record():
+                case Record() | CheckLimits() | CheckRunTime():
                     pass
                 case _:
                     raise AssertionError(said)
@@ -149,7 +157,7 @@ class Run:
         what, (name, index) = self.rng.choice(choices)
         if what == "retry":
             self.retries.remove((name, index))
-            self.take(list(self.state.retry_due(name, index)))
+            self.take(list(self.state.retry_due(name, index, now_s=0.0)))
             return
         number = self.running.pop((name, index))
         bad = (name, index or 0) in self.shape.fails
@@ -157,7 +165,7 @@ class Run:
         self.take(list(self.state.attempt_ended(name, index, number, outcome, started_at=0.0, now_s=0.0)))
 
     def go(self, cancel_after: int | None = None) -> None:
-        self.take(list(self.state.begin()))
+        self.take(list(self.state.begin(now_s=0.0)))
         turns = 0
         while self.running or (self.retries and not self.finishes):
             if turns == cancel_after:

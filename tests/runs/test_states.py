@@ -17,9 +17,9 @@ from actorflow.runs.states import (
 
 TASK_ROWS = {
     "pending": "queued skipped upstream_failed cancelled failed",
-    "queued": "running cancelled",
+    "queued": "running cancelled failed",
     "running": "succeeded failed up_for_retry cancelling cancelled queued",
-    "up_for_retry": "queued cancelled",
+    "up_for_retry": "queued cancelled failed",
     "waiting": "queued skipped cancelled failed",
     "cancelling": "cancelled succeeded failed",
     "succeeded": "",
@@ -31,7 +31,7 @@ TASK_ROWS = {
 RUN_ROWS = {
     "queued": "running cancelled",
     "running": "pausing cancelling succeeded failed",
-    "pausing": "paused cancelling succeeded failed",
+    "pausing": "paused running cancelling succeeded failed",
     "paused": "running cancelling cancelled",
     "cancelling": "cancelled failed",
     "succeeded": "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,9 +28,20 @@ def test_a_recorded_journal_reads_as_it_always_did(version: int, tmp_path: Path)
 
     expected = json.loads((RECORDED / f"format-{version}.json").read_text())
 
-    assert json.loads(json.dumps([to_json(record) for record in stored.records()])) == expected["events"]
-    assert json.loads(json.dumps(stored.history().to_json())) == expected["history"]
+    events = json.loads(json.dumps([to_json(record) for record in stored.records()]))
+    history = json.loads(json.dumps(stored.history().to_json()))
+    assert told_then(events, expected["events"]) == expected["events"]
+    assert told_then(history, expected["history"]) == expected["history"]
     assert store.runs()[0].to_json(0.0) == expected["summary"]
+
+
+def told_then(found: Any, recorded: Any) -> Any:
+    """What is read now, without the fields that were not told when the journal was recorded."""
+    if isinstance(recorded, dict):
+        return {name: told_then(found[name], recorded[name]) for name in recorded if name in found}
+    if isinstance(recorded, list) and len(found) == len(recorded):
+        return [told_then(*pair) for pair in zip(found, recorded, strict=True)]
+    return found
 
 
 @pytest.mark.anyio
