@@ -2,10 +2,12 @@
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 UV := $(shell command -v uv 2>/dev/null)
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 .PHONY: demo test test-package test-slow check lint types bench bench-peers lock dist clean
 
@@ -35,15 +37,19 @@ types: $(VENV)/.dev
 bench: $(VENV)/.dev           ## JSON on stdout; each case beside its physical limit
 	$(BIN)/python -m bench
 
+bench-peers: $(PEERS)/.ready  ## beside pykka, thespian, xoscar, Dask, Ray, Luigi, DBOS, Prefect, Dagster: JSON on stdout, tables on stderr
+	$(PEERS)/bin/python -m bench.peers $(BENCH_ARGS)
+
 lock:                         ## needs uv; --upgrade by `make lock UPGRADE=--upgrade`
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE) -o requirements.lock pyproject.toml
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE) --extra dev -o requirements-dev.lock pyproject.toml
+	uv pip compile -q --python-version 3.11 --no-annotate --no-header $(UPGRADE) --extra trio --extra uvloop -o bench/peers/peers.lock pyproject.toml bench/peers/peers.in
 
 dist: $(VENV)/.dev
 	$(BIN)/python -m pip wheel -q --no-deps -w dist .
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@test -n "$(PYTHON)$(UV)" || { echo "actorflow needs Python >= 3.11: install it, or name one with 'make PYTHON=/path/to/python3.11'" >&2; exit 2; }
@@ -55,8 +61,10 @@ endif
 
 ifneq ($(UV),)
 INSTALL := VIRTUAL_ENV=$(VENV) uv pip install -q
+INSTALL_PEERS := VIRTUAL_ENV=$(PEERS) uv pip install -q
 else
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
+INSTALL_PEERS := $(PEERS)/bin/python -m pip install -q --disable-pip-version-check
 endif
 
 $(VENV)/.runtime: pyproject.toml requirements.lock | $(BIN)/python
@@ -66,4 +74,18 @@ $(VENV)/.runtime: pyproject.toml requirements.lock | $(BIN)/python
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The peers have an environment of their own: they need versions that we must not depend on. One that does not install is
+# left out, and the comparison says so.
+$(PEERS)/.ready: bench/peers/peers.lock pyproject.toml | $(BIN)/python
+ifneq ($(UV),)
+	uv venv -q --clear --python $(BIN)/python $(PEERS)
+else
+	$(BIN)/python -m venv --clear $(PEERS)
+endif
+	$(INSTALL_PEERS) -r bench/peers/peers.lock || { $(INSTALL_PEERS) -r requirements.lock trio uvloop && \
+		sed 's/ *#.*//' bench/peers/peers.in | while read -r peer; do \
+			test -z "$$peer" || $(INSTALL_PEERS) "$$peer" || echo "$$peer does not install here" >&2; done; }
+	$(INSTALL_PEERS) --no-deps -e .
 	@touch $@
