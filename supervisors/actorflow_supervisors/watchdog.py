@@ -57,13 +57,19 @@ class LoopWatchdog:
 
     limit_s: how long the loop may go without a turn. A block longer than `limit_s` and `every_s` together is always
     noticed, a shorter one than `limit_s` never. every_s: the pause between two signs of life; None: half the limit.
-    on_blocked: told of each episode in the loop, once it is over.
+    on_blocked: told of each episode in the loop, once it is over. on_found: told on the watchdog's thread, as soon as it
+    is noticed, with the frame that the loop's thread is in; what it tells stands in place of the log.
 
     Give it to a `Supervisor` or an `ActorSystem` to have it started and stopped with that one. One loop at a time.
     """
 
     def __init__(
-        self, *, limit_s: float = LIMIT_S, every_s: float | None = None, on_blocked: Report | None = None
+        self,
+        *,
+        limit_s: float = LIMIT_S,
+        every_s: float | None = None,
+        on_blocked: Report | None = None,
+        on_found: Callable[[FrameType], object] | None = None,
     ) -> None:
         if not limit_s > 0:
             raise ValueError(f"limit_s must be more than 0, not {limit_s!r}")
@@ -72,6 +78,7 @@ class LoopWatchdog:
         self.turns = 0
         """How many signs of life the loop has given."""
         self._on_blocked = on_blocked
+        self._on_found = on_found
         self._thread: threading.Thread | None = None
 
     def start(self, path: str = "", report: Report | None = None) -> None:
@@ -129,7 +136,8 @@ class LoopWatchdog:
             task=episode.task,
             stack=episode.stack,
         )
-        logger.warning("the loop turns again: it was blocked for %.3g s by %s", event.blocked_s, _culprit(episode))
+        if self._on_found is None:
+            logger.warning("the loop turns again: it was blocked for %.3g s by %s", event.blocked_s, _culprit(episode))
         for report in self._reports:
             try:
                 report(event)
@@ -161,11 +169,17 @@ class LoopWatchdog:
             return
         child, stack = child_and_stack(frame)
         episode = _Episode(since_s=since_s, child=child, task=_task_of(self._seam, frame), stack=stack)
-        del frame
         with self._lock:
             if self._turned.is_set():
                 return
             self._episode = episode
+        if self._on_found is not None:
+            try:
+                self._on_found(frame)
+            except Exception:
+                logger.exception("who is told by the loop's watchdog failed on it")
+            return
+        del frame
         logger.warning(
             "the loop has not turned for %.3g s: %s is at work, and everything else waits\n%s",
             self.limit_s,
