@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
 
+from actorflow.executors.blocked import named_when_blocking
 from actorflow.runs.executor import AttemptSpec, Capabilities, Outcome, RunSite
 from actorflow.runs.output_capture import printing_of
 from actorflow.runs.output_log import OutputLog
@@ -32,7 +33,8 @@ class EventLoopExecutor:
     async def opened(self, site: RunSite) -> AsyncGenerator[None]:
         self._functions = site.functions
         self._output = site.output
-        yield
+        with named_when_blocking(site.output, call_async, on_loop=True):
+            yield
 
     async def execute(self, attempt: AttemptSpec) -> Outcome:
         # The plan gives this executor coroutine functions only.

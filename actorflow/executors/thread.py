@@ -10,6 +10,7 @@ from functools import partial
 import anyio
 from anyio import to_thread
 
+from actorflow.executors.blocked import named_when_blocking
 from actorflow.runs.executor import AttemptSpec, Capabilities, Outcome, RunSite
 from actorflow.runs.output_capture import printing_of
 from actorflow.runs.output_log import OutputLog
@@ -37,7 +38,8 @@ class ThreadExecutor:
         self._functions = site.functions
         self._output = site.output
         self._limiter = anyio.CapacityLimiter(self.slots)
-        yield
+        with named_when_blocking(site.output, call_sync, on_loop=False):
+            yield
 
     async def execute(self, attempt: AttemptSpec) -> Outcome:
         call = partial(call_sync, self._functions[attempt.task], attempt)
