@@ -38,7 +38,10 @@ def peer(module: str) -> Any:
 
 
 def answer(distribution: str, make_cases: Callable[[], Mapping[str, Case]]) -> None:
-    """The main function of a subject: `python -m bench.peers.SUBJECT [--scale 1.0]`."""
+    """The main function of a subject: `python -m bench.peers.SUBJECT [--scale 1.0]`.
+
+    distribution: whose version is told; "" for what is no peer.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--scale", type=float, default=1.0)
     scale: float = parser.parse_args().scale
@@ -66,4 +69,4 @@ def _measured(distribution: str, cases: Mapping[str, Case], scale: float) -> dic
         except Exception as error:  # noqa: BLE001 - reported as the case's outcome
             failed[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
             print(f"{distribution} {name}: {failed[name]}", file=sys.stderr)
-    return {"version": version(distribution), "per_s": rates, "failed": failed}
+    return {"version": version(distribution) if distribution else "", "per_s": rates, "failed": failed}

@@ -4,4 +4,4 @@ from bench.peers._in_loop import limits
 from bench.peers._subject import answer
 
 if __name__ == "__main__":
-    answer("actorflow", limits)
+    answer("", limits)

@@ -23,4 +23,4 @@ def cases() -> Mapping[str, Case]:
 
 
 if __name__ == "__main__":
-    answer("actorflow", cases)
+    answer("", cases)
