@@ -87,3 +87,16 @@ def logs_a_failure() -> None:
 
 def surrogate() -> None:
     print("a\udcffb")
+
+
+def prints_until_told(began: str, enough: str) -> int:
+    """Print without a pause until `enough` exists; say through the named pipe `began` when a pipe's worth is out."""
+    count = 0
+    while not Path(enough).exists():
+        for _ in range(1000):
+            print("x" * 100)
+        if count == 0:
+            with open(began, "w") as pipe:
+                pipe.write("yes\n")
+        count += 1000
+    return count

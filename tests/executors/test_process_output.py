@@ -6,16 +6,19 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 
 from actorflow.runs.executor import AttemptState, Cause
 from actorflow.runs.output import Origin, OutputRecord, Stream
+from actorflow.runs.output_channel import HELD_BYTES
 from actorflow.runs.output_file import OutputMemory, records_of
 from actorflow.runs.output_log import OutputLimits, OutputLog
 from actorflow.runs.output_text import MAX_LINE_BYTES
 from tests.executors import printing_tasks as tasks
 from tests.faults.leaks import leak_audit as leak_audit
-from tests.faults.process_site import Bench, bench
+from tests.faults.process_site import Bench, Pipe, bench
+from tests.faults.process_site import pipe as pipe
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("leak_audit")]
 
@@ -185,3 +188,38 @@ async def test_a_long_record_arrives_whole() -> None:
     assert lines[:2] == ["it failed", "Traceback (most recent call last):"]
     assert "".join(lines).endswith("ä" * 5000)
     assert output.lines(Stream.out, Stream.err) == []
+
+
+async def test_a_task_that_prints_without_a_pause_holds_up_no_other(pipe: Pipe, tmp_path: Path) -> None:
+    """Counted, not timed: the other worker answers all its attempts while the first one is printing."""
+    enough = tmp_path / "enough"
+    limits = OutputLimits(attempt_bytes=1 << 20)
+    counts: list[object] = []
+
+    async with printed(workers=2, limits=limits) as output:
+
+        async def print_on() -> None:
+            counts.append(await output.run(tasks.prints_until_told, began=pipe.path, enough=str(enough)))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(print_on)
+            assert await pipe.line() == "yes"
+            for index in range(200):
+                await output.run(tasks.prints, map_index=index, count=1)
+            assert counts == []
+            enough.touch()
+
+    lines = len(output.lines())
+    assert lines + output.dropped == counts[0]
+    assert lines * 101 <= limits.attempt_bytes + HELD_BYTES
+    assert all(output.lines(map_index=index) == ["line 0"] for index in range(200))
+
+
+@pytest.mark.slow
+async def test_a_million_lines_are_all_kept_or_counted() -> None:
+    async with printed(limits=OutputLimits(attempt_bytes=4 << 20)) as output:
+        await output.run(tasks.prints, count=1_000_000)
+
+    lines = output.lines()
+    assert len(lines) + output.dropped == 1_000_000
+    assert lines[-1] == "line 999999"
