@@ -315,8 +315,9 @@ class Child:
         self.last_exit = Killed("timeout", f"did not stop within {shutdown_s:g} s and was abandoned")
         self.state = ChildState.abandoned
         logger.error("child %s: %s", self.label, describe(self.last_exit))
+        if self._region is not None:
+            self._region.abandon()
         if self._task is not None:
-            self._task.cancel()
             home.abandon(self._task)
         self.supervisor.incarnation_ended(self, self.last_exit, Verdict.end)
         self._settle()

@@ -252,7 +252,7 @@ class Life:
     def _stop(self, incarnation: Incarnation, grace_s: float | None) -> None:
         assert incarnation.spawned is not None
         incarnation.asked = True
-        incarnation.spawned.cancel()
+        self._home.cancel(incarnation.spawned)
         if grace_s is not None:
             incarnation.grace = self.seam.call_at(self.seam.now_s() + grace_s, self._grace_over, incarnation)
 

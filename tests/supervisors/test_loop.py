@@ -72,7 +72,7 @@ async def test_a_task_cancelled_before_its_first_step_ends() -> None:
 
     async with seam.open_home() as home:
         spawned = home.spawn(anyio.sleep_forever, on_done=ended.wake)
-        spawned.cancel()
+        home.cancel(spawned)
         await ended.wait()
 
     assert spawned.done()
@@ -124,11 +124,7 @@ async def test_a_task_that_ignores_cancellation_is_abandoned_after_the_grace(cap
 
     async def naughty() -> None:
         with anyio.CancelScope(shield=True):
-            while not release.is_set():
-                try:
-                    await release.wait()
-                except seam.cancelled:
-                    continue
+            await release.wait()
 
     home = Home(seam)
     home.spawn(naughty)
@@ -249,10 +245,67 @@ async def test_an_interrupt_does_not_swallow_a_cancel_of_the_whole_task() -> Non
         spawned = home.spawn(child, on_done=ended.wake)
         await anyio.lowlevel.checkpoint()
         interrupt.cancel()
-        spawned.cancel()
+        home.cancel(spawned)
         await ended.wait()
 
     assert log == []
+
+
+async def test_a_shield_inside_a_task_holds_off_its_cancellation_until_it_is_left() -> None:
+    seam = current_seam()
+    log: list[str] = []
+    entered, release = anyio.Event(), anyio.Event()
+    ended = seam.waiter()
+
+    async def child() -> None:
+        try:
+            with anyio.CancelScope(shield=True):
+                entered.set()
+                await release.wait()
+                log.append("cleaned up")
+            await anyio.sleep_forever()
+        finally:
+            log.append("ended")
+
+    async with seam.open_home() as home:
+        spawned = home.spawn(child, on_done=ended.wake)
+        await entered.wait()
+        home.cancel(spawned)
+        await anyio.wait_all_tasks_blocked()
+        assert log == []
+        release.set()
+        await ended.wait()
+
+    assert log == ["cleaned up", "ended"]
+
+
+async def test_a_shield_inside_a_region_holds_off_its_interrupt_and_one_around_it_does_not() -> None:
+    seam = current_seam()
+    log: list[str] = []
+    entered, release = anyio.Event(), anyio.Event()
+    interrupt = seam.interrupt()
+    ended = seam.waiter()
+
+    async def child() -> None:
+        with anyio.CancelScope(shield=True):
+            with interrupt:
+                with anyio.CancelScope(shield=True):
+                    entered.set()
+                    await release.wait()
+                    log.append("cleaned up")
+                await anyio.sleep_forever()
+            log.append("left")
+
+    async with seam.open_home() as home:
+        home.spawn(child, on_done=ended.wake)
+        await entered.wait()
+        interrupt.cancel()
+        await anyio.wait_all_tasks_blocked()
+        assert log == []
+        release.set()
+        await ended.wait()
+
+    assert log == ["cleaned up", "left"]
 
 
 async def test_a_timer_calls_once_its_time_has_come_and_a_cancelled_one_never() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import logging
 from collections.abc import Callable
@@ -659,10 +658,7 @@ def deaf(release: anyio.Event, log: list[str]) -> Callable[[], Any]:
         if release.is_set():
             await anyio.sleep_forever()
         with anyio.CancelScope(shield=True):
-            while not release.is_set():
-                # A shield holds off trio's cancellation, catching it holds off asyncio's.
-                with contextlib.suppress(anyio.get_cancelled_exc_class()):
-                    await release.wait()
+            await release.wait()
         log.append("deaf released")
 
     return run
