@@ -27,7 +27,7 @@ class DirectWarden:
     def __init__(self, home: Home) -> None:
         self.memory = MemoryWatch()
         self._processes: set[DirectProcess] = set()
-        self._watching = home.spawn(self.memory.run, name="memory")
+        home.spawn(self.memory.run, name="memory")
 
     async def start(
         self,
@@ -65,7 +65,6 @@ class DirectWarden:
             process.kill()
         for process in self._processes:
             await process.wait()
-        self._watching.cancel()
 
 
 class DirectZygote:

@@ -122,7 +122,9 @@ class Link:
         """False at the end."""
         try:
             frames = self._pipe.receive()
-        except (FrameError, OSError) as exc:
+        except OSError:  # it ended with something unread
+            return False
+        except FrameError as exc:
             logger.error("the warden %d is not understood, and is killed: %s", self.pid, exc)
             self.kill()
             return False

@@ -41,9 +41,10 @@ class Spawner:
     before_arming: called in the child before it is armed; a test pauses it there.
     """
 
+    before_arming: Callable[[], None] | None = None
+
     def __init__(self) -> None:
         self.arm = parent_death_signal()
-        self.before_arming: Callable[[], None] | None = None
         self._pid = os.getpid()
         self._files = resource.getrlimit(resource.RLIMIT_NOFILE)
         hard = self._files[1]

@@ -101,7 +101,8 @@ class Zygote:
 
     def serve(self, why_not: str) -> NoReturn:
         """why_not: why it does not fork, "" where it does."""
-        self._pipe.send("ready", why_not)
+        with contextlib.suppress(OSError):  # nobody listens to what is to become a worker itself
+            self._pipe.send("ready", why_not)
         gc.collect()
         gc.freeze()  # a collection in a worker would touch, and so copy, what is shared
         poll = select.poll()
