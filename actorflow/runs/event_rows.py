@@ -1,7 +1,8 @@
 """Events on disk: one msgpack array a row, `[ts, code, *fields]`, and back.
 
 The codes and the order of fields are the journal's format: append, never renumber, never reorder. A field added at the
-end of an event has a default, which rows written before it take. Values stay in their own encoded form.
+end of an event has a default, which rows written before it take. Values stay in their own encoded form, as bytes; a
+value too large for a row stands there as `[digest, size]` (actorflow/runs/large_values.py).
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+from actorflow.actors.codec import Codec
 from actorflow.actors.codec.wire import pack, unpack
 from actorflow.runs.events import (
     AttemptFinished,
     AttemptStarted,
     Event,
+    RecordedLimits,
     RecordedParam,
     RecordedTask,
     RunCancelling,
@@ -27,7 +30,13 @@ from actorflow.runs.events import (
 )
 from actorflow.runs.executor import AttemptState, Cause, ErrorRecord, Frame
 from actorflow.runs.states import RunStatus, TaskState
-from actorflow.runs.values import Value
+from actorflow.runs.values import Reference, Value, ValueSource
+
+Keep = Callable[[str, Value], object]
+"""What stands for a value in a row: its bytes, or `[digest, size]`. The name is for EncodeError."""
+
+Place = tuple[int, ValueSource | None]
+"""(seq of the row, where its large values are)."""
 
 Row = tuple[int, bytes]
 """(seq, encoded event)."""
@@ -37,15 +46,52 @@ class RowError(ValueError):
     """Bytes that are no row of this format."""
 
 
-def encode_row(ts: float, event: Event) -> bytes:
-    """The row of an event. Raises EncodeError if a value in it has no encoded form."""
+def inline(name: str, value: Value) -> object:
+    """Every value in the row itself."""
+    return value.data(name)
+
+
+def encode_row(ts: float, event: Event, keep: Keep = inline) -> bytes:
+    """The row of an event. Raises EncodeError if a value in it has no encoded form, and what `keep` raises."""
+    with_values = _ENCODERS_WITH_VALUES.get(type(event))
+    if with_values is not None:
+        return pack(with_values(ts, event, keep))
     return pack(_ENCODERS[type(event)](ts, event))
 
 
-def decode_row(data: bytes) -> tuple[float, Event]:
-    """(ts, event) of a row; raises RowError. Values are not decoded here."""
+def has_large_value(event: Event, max_bytes: int) -> bool:
+    """True if a value in it is larger than that, or lives on disk already. Raises EncodeError."""
+    kind = type(event)
+    if kind is AttemptFinished:
+        value = cast("AttemptFinished", event).value
+        return value is not None and value.size_bytes > max_bytes
+    if kind is RunStarted:
+        params = cast("RunStarted", event).params
+        return any(len(param.value.data(name)) > max_bytes for name, param in params.items())
+    if kind is RunFinished:
+        result = cast("RunFinished", event).result
+        return result is not None and result.size_bytes > max_bytes
+    return False
+
+
+def values_of(event: Event) -> tuple[Value, ...]:
+    """Every value in it."""
+    match event:
+        case AttemptFinished(value=Value() as value) | RunFinished(result=Value() as value):
+            return (value,)
+        case RunStarted(params=params):
+            return tuple(param.value for param in params.values())
+        case _:
+            return ()
+
+
+def decode_row(data: bytes, seq: int = 0, source: ValueSource | None = None) -> tuple[float, Event]:
+    """(ts, event) of row `seq`, whose large values are in `source`; raises RowError. Values are not decoded here."""
     try:
         ts, code, *fields = cast("list[Any]", unpack(data, _no_extension))
+        with_values = _DECODERS_WITH_VALUES.get(code)
+        if with_values is not None:
+            return ts, with_values((seq, source), *fields)
         return ts, _DECODERS[code](*fields)
     except Exception as exc:
         raise RowError(f"{len(data)} bytes are no row of a journal: {type(exc).__name__}: {exc}") from exc
@@ -58,8 +104,8 @@ def _no_extension(code: int, _: bytes) -> object:
 # -- to disk, by the code of each event. `_value_` is what `.value` reads, without a descriptor call. -----------------
 
 
-def _run_started(ts: float, event: RunStarted) -> list[object]:
-    params = {name: [param.value.data(name), param.source] for name, param in event.params.items()}
+def _run_started(ts: float, event: RunStarted, keep: Keep) -> list[object]:
+    params = {name: [keep(name, param.value), param.source] for name, param in event.params.items()}
     tasks = [_from_task(task) for task in event.tasks]
     head: list[object] = [
         ts,
@@ -72,7 +118,18 @@ def _run_started(ts: float, event: RunStarted) -> list[object]:
         event.executor,
         list(event.notes),
     ]
-    return [*head, tasks, event.version, event.python, event.loop, dict(event.trace)]
+    return [
+        *head,
+        tasks,
+        event.version,
+        event.python,
+        event.loop,
+        dict(event.trace),
+        dict(event.tags),
+        event.code,
+        event.revision,
+        _from_limits(event.limits),
+    ]
 
 
 def _task_ready(ts: float, event: TaskReady) -> list[object]:
@@ -83,7 +140,7 @@ def _attempt_started(ts: float, event: AttemptStarted) -> list[object]:
     return [ts, 3, event.task, event.map_index, event.attempt, event.executor, event.memory_bytes]
 
 
-def _attempt_finished(ts: float, event: AttemptFinished) -> list[object]:
+def _attempt_finished(ts: float, event: AttemptFinished, keep: Keep) -> list[object]:
     value = event.value
     return [
         ts,
@@ -98,7 +155,7 @@ def _attempt_finished(ts: float, event: AttemptFinished) -> list[object]:
         event.peak_rss_bytes,
         event.cpu_s,
         event.started,
-        None if value is None else value.data(),
+        None if value is None else keep("result", value),
         event.final,
         event.retry_in_s,
     ]
@@ -113,9 +170,9 @@ def _run_cancelling(ts: float, event: RunCancelling) -> list[object]:
     return [ts, 6, event.reason, event.cause._value_]
 
 
-def _run_finished(ts: float, event: RunFinished) -> list[object]:
+def _run_finished(ts: float, event: RunFinished, keep: Keep) -> list[object]:
     cause = None if event.cause is None else event.cause._value_
-    result = None if event.result is None else event.result.data()
+    result = None if event.result is None else keep("result", event.result)
     error = None if event.error is None else _error(event.error)
     return [ts, 7, event.run_id, event.status._value_, cause, result, error]
 
@@ -132,21 +189,28 @@ def _run_resumed(ts: float, event: RunResumed) -> list[object]:
     return [ts, 10, event.reason]
 
 
+def _from_limits(limits: RecordedLimits) -> list[object]:
+    return [limits.timeout_s, limits.max_memory_bytes, limits.default_memory_bytes, limits.max_cpus]
+
+
 def _error(error: ErrorRecord) -> list[object]:
     frames = [[frame.file, frame.line, frame.function, frame.source, frame.ours] for frame in error.frames]
     return [error.type, error.message, list(error.bases), error.traceback, frames]
 
 
 _ENCODERS: Final[dict[type, Callable[[float, Any], list[object]]]] = {
-    RunStarted: _run_started,
     TaskReady: _task_ready,
     AttemptStarted: _attempt_started,
-    AttemptFinished: _attempt_finished,
     TaskFinished: _task_finished,
     RunCancelling: _run_cancelling,
     RunPausing: _run_pausing,
     RunPaused: _run_paused,
     RunResumed: _run_resumed,
+}
+
+_ENCODERS_WITH_VALUES: Final[dict[type, Callable[[float, Any, Keep], list[object]]]] = {
+    RunStarted: _run_started,
+    AttemptFinished: _attempt_finished,
     RunFinished: _run_finished,
 }
 
@@ -157,27 +221,51 @@ _CAUSES: Final[dict[str | None, Cause | None]] = {None: None, **{cause.value: ca
 _ATTEMPT_STATES: Final = {state.value: state for state in AttemptState}
 
 
-def _to_run_started(*fields: Any) -> RunStarted:
+_LATER_OF_RUN_STARTED: Final[tuple[Any, ...]] = ({}, {}, "", "", ())
+
+
+def _to_run_started(place: Place, *fields: Any) -> RunStarted:
     run_id, dag, file, module, params, executor, notes, tasks, version, python, loop, *later = fields
+    trace, tags, code, revision, limits, *_ = [*later, *_LATER_OF_RUN_STARTED[len(later) :]]
     return RunStarted(
         run_id=run_id,
         dag=dag,
         file=file,
         module=module,
-        params={name: RecordedParam(Value.from_bytes(data), source) for name, (data, source) in params.items()},
+        params={name: RecordedParam(_to_value(kept, place), source) for name, (kept, source) in params.items()},
         executor=executor,
         notes=tuple(notes),
         tasks=tuple(_to_task(*task) for task in tasks),
         version=version,
         python=python,
         loop=loop,
-        trace=later[0] if later else {},
+        trace=trace,
+        tags=tags,
+        code=code,
+        revision=revision,
+        limits=_to_limits(*limits),
+    )
+
+
+def _to_limits(
+    timeout_s: float | None = None,
+    max_memory_bytes: int | None = None,
+    default_memory_bytes: int | None = None,
+    max_cpus: float | None = None,
+    *_: object,
+) -> RecordedLimits:
+    return RecordedLimits(
+        timeout_s=timeout_s,
+        max_memory_bytes=max_memory_bytes,
+        default_memory_bytes=default_memory_bytes,
+        max_cpus=max_cpus,
     )
 
 
 def _from_task(task: RecordedTask) -> list[object]:
     place = [task.name, task.task, task.executor, task.mapped, list(task.upstream), task.depth]
-    return [*place, task.attempts, task.timeout_s, task.memory_bytes]
+    limits = [task.deadline_s, task.queue_timeout_s, task.cpus]
+    return [*place, task.attempts, task.timeout_s, task.memory_bytes, task.elementwise, task.kept, *limits]
 
 
 def _to_task(
@@ -190,6 +278,11 @@ def _to_task(
     attempts: int = 1,
     timeout_s: float | None = None,
     memory_bytes: int | None = None,
+    elementwise: str | None = None,
+    kept: bool = True,
+    deadline_s: float | None = None,
+    queue_timeout_s: float | None = None,
+    cpus: float | None = None,
     *_: object,
 ) -> RecordedTask:
     return RecordedTask(
@@ -202,10 +295,15 @@ def _to_task(
         attempts=attempts,
         timeout_s=timeout_s,
         memory_bytes=memory_bytes,
+        elementwise=elementwise,
+        kept=kept,
+        deadline_s=deadline_s,
+        queue_timeout_s=queue_timeout_s,
+        cpus=cpus,
     )
 
 
-def _to_attempt_finished(*fields: Any) -> AttemptFinished:
+def _to_attempt_finished(place: Place, *fields: Any) -> AttemptFinished:
     task, map_index, attempt, state, cause, error, worker, peak_rss_bytes, cpu_s, started, value, final, retry = fields
     return AttemptFinished(
         task=task,
@@ -218,7 +316,7 @@ def _to_attempt_finished(*fields: Any) -> AttemptFinished:
         peak_rss_bytes=peak_rss_bytes,
         cpu_s=cpu_s,
         started=started,
-        value=_to_value(value),
+        value=None if value is None else _to_value(value, place),
         final=final,
         retry_in_s=retry,
     )
@@ -235,19 +333,36 @@ def _to_run_cancelling(reason: str, cause: str = Cause.cancelled.value, *_: obje
 
 
 def _to_run_finished(
-    run_id: str, status: str, cause: str | None, result: bytes | None, error: list[Any] | None
+    place: Place, run_id: str, status: str, cause: str | None, result: Any, error: list[Any] | None
 ) -> RunFinished:
     return RunFinished(
         run_id=run_id,
         status=RunStatus(status),
         cause=_CAUSES[cause],
-        result=_to_value(result),
+        result=None if result is None else _to_value(result, place),
         error=_to_error(error),
     )
 
 
-def _to_value(data: bytes | None) -> Value | None:
-    return None if data is None else Value.from_bytes(data)
+def _to_value(kept: Any, place: Place) -> Value:
+    if isinstance(kept, bytes):
+        return Value.from_bytes(kept)
+    digest, size_bytes = kept
+    seq, source = place
+    return Value.spilled(Reference(digest, size_bytes, seq), source or NOWHERE)
+
+
+class _Nowhere:
+    """The source of rows that are read for something else than their values."""
+
+    def read(self, reference: Reference) -> bytes:
+        raise LookupError(f"the rows were read without their large values; row {reference.seq} has one")
+
+    def decoded(self, reference: Reference, codec: Codec) -> object:
+        return codec.decode(self.read(reference))
+
+
+NOWHERE: Final = _Nowhere()
 
 
 def _to_error(fields: list[Any] | None) -> ErrorRecord | None:
@@ -264,14 +379,17 @@ def _to_error(fields: list[Any] | None) -> ErrorRecord | None:
 
 
 _DECODERS: Final[dict[int, Callable[..., Event]]] = {
-    1: _to_run_started,
     2: TaskReady,
     3: AttemptStarted,
-    4: _to_attempt_finished,
     5: _to_task_finished,
     6: _to_run_cancelling,
     8: RunPausing,
     9: RunPaused,
     10: RunResumed,
+}
+
+_DECODERS_WITH_VALUES: Final[dict[int, Callable[..., Event]]] = {
+    1: _to_run_started,
+    4: _to_attempt_finished,
     7: _to_run_finished,
 }

@@ -44,7 +44,8 @@ class RecordedTask:
     """A step of the plan.
 
     task: "module:qualname". mapped: the parameter that is mapped over. depth: from a source. attempts: at most, after
-    errors. timeout_s, memory_bytes: of one attempt, None without limit. deadline_s: of all attempts of an instance
+    errors. timeout_s, memory_bytes: of one attempt, None without limit. elementwise: the upstream map whose index i
+    feeds index i. kept: part of the run's result, so that its values stay. deadline_s: of all attempts of an instance
     together. queue_timeout_s: of its wait for its turn. cpus: what it counts for.
     """
 
@@ -57,6 +58,8 @@ class RecordedTask:
     attempts: int = 1
     timeout_s: float | None = None
     memory_bytes: int | None = None
+    elementwise: str | None = None
+    kept: bool = True
     deadline_s: float | None = None
     queue_timeout_s: float | None = None
     cpus: float | None = None
@@ -77,7 +80,8 @@ class RunStarted:
     """The run begins. file: the user's file as given. executor: the run's default, None if none was named.
 
     trace: where telemetry is on, `traceparent` of the run's own span and how the run hangs together with who started
-    it (actorflow/telemetry/joining.py); else empty.
+    it (actorflow/telemetry/joining.py); else empty. tags: what the user calls it by. code: SHA-256 of the user's file.
+    revision: the git commit of its folder, with `+` where files differ from it; "" where there is none.
     """
 
     run_id: str
@@ -92,6 +96,9 @@ class RunStarted:
     python: str = ""
     loop: str = ""
     trace: Mapping[str, str] = field(default_factory=dict[str, str])
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    code: str = ""
+    revision: str = ""
     limits: RecordedLimits = field(default_factory=RecordedLimits)
 
 

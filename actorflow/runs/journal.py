@@ -6,6 +6,9 @@ waits for a tick. Observers and `synced` hear of a row only after its group is o
 
 A failed write is final: an fsync that failed once says nothing when it is repeated. Everyone who waits is told, all
 later events are dropped and counted, and what was acknowledged before stays readable.
+
+But for want of room on the disk nothing of the write was kept, so it is tried again, seldom, for a limited time. Until
+then `blocked` says so and `room` waits: nothing starts, what ends waits in the bounded queues, nothing is lost.
 """
 
 from __future__ import annotations
@@ -21,11 +24,13 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from actorflow.runs.event_rows import Row, encode_row
-from actorflow.runs.events import Event, Record
-from actorflow.runs.run_log import RunLog
+from actorflow.runs.event_rows import Row, decode_row, encode_row, has_large_value, values_of
+from actorflow.runs.events import Event, Record, RunFinished
+from actorflow.runs.run_log import LargeRow, RunLog
 from actorflow.runs.store_errors import JournalFailed, StoreError
-from actorflow.runs.tally import Tally, tally_of
+from actorflow.runs.tally import Tally
+from actorflow.runs.value_readers import ValueReaders
+from actorflow.runs.values import Value
 from actorflow_supervisors.loop import Waiter, current_seam
 
 MAX_QUEUED_EVENTS: Final = 10_000
@@ -35,20 +40,28 @@ LINGER_S: Final = 0.005
 """How long a group gathers that nobody waits for: a commit costs a hop to a thread and an fsync, whatever its size."""
 FULL_GROUP: Final = 1_000
 """Events at which a group is worth a commit at once."""
+ANCHOR_EVERY_S: Final = 1.0
+FIRST_RETRY_S: Final = 0.1
+LAST_RETRY_S: Final = 1.0
+"""How long a full disk is left alone, twice as long each time: a poll, since no system tells when there is room."""
+FULL_LIMIT_S: Final = 600.0
 
 Observer = Callable[[Sequence[Record]], None]
 """Called in the loop with each group, after it is on disk; returns at once."""
+BlockedObserver = Callable[[JournalFailed | None], None]
+"""Called in the loop when there is no room on the disk any more, and with None when there is again."""
 
 logger = logging.getLogger("actorflow.runs")
 
 
 class _Group:
-    """Rows that are committed together."""
+    """Rows that are committed together, and values that nobody reads once they are."""
 
-    __slots__ = ("records", "rows", "size_bytes")
+    __slots__ = ("records", "released", "rows", "size_bytes")
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[Row | LargeRow] = []
+        self.released: list[Value] = []
         self.records: list[Record] = []
         self.size_bytes = 0
 
@@ -56,7 +69,8 @@ class _Group:
 class Journal:
     """The owner's side of one run's journal. Used from one loop; opened by a RunStore.
 
-    max_queued_events, max_queued_bytes: how much may wait for the disk before `room` waits.
+    max_queued_events, max_queued_bytes: how much may wait for the disk before `room` waits. full_limit_s: how long a
+    full disk is waited for before the journal fails.
     dropped_events counts what came after a failure, observer_failures the observers that raised and were let go.
     """
 
@@ -66,6 +80,7 @@ class Journal:
         *,
         max_queued_events: int = MAX_QUEUED_EVENTS,
         max_queued_bytes: int = MAX_QUEUED_BYTES,
+        full_limit_s: float = FULL_LIMIT_S,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.run_id = log.run_id
@@ -78,7 +93,15 @@ class Journal:
         self._last_seq = self._synced_seq = log.last_seq
         self._gathering = _Group()
         self._committing: _Group | None = None
-        self._tally = tally_of(log.run_id, log.rows()) if log.last_seq else Tally(log.run_id)
+        self._full_limit_s = full_limit_s
+        self._max_inline_bytes = log.max_inline_bytes
+        self._tally = Tally(log.run_id)
+        self._readers = None if log.keeps_read else ValueReaders(log.max_inline_bytes or 0)
+        self._replay()
+        self._blocked: JournalFailed | None = None
+        self._blocked_observers: list[BlockedObserver] = []
+        self._anchored_seq = log.last_seq
+        self._anchored_s: float | None = None
         self._observers: list[Observer] = []
         self._awaiting_sync: list[tuple[int, int, Waiter]] = []
         self._awaiting_room: list[Waiter] = []
@@ -113,6 +136,11 @@ class Journal:
         return self._failure
 
     @property
+    def blocked(self) -> JournalFailed | None:
+        """That there is no room on the disk, while it is waited for; None otherwise."""
+        return self._blocked
+
+    @property
     def queued_events(self) -> int:
         """How many events are not on disk yet."""
         return self._last_seq - self._synced_seq if self._failure is None else 0
@@ -125,17 +153,19 @@ class Journal:
         if self._closed:
             raise RuntimeError(f"the journal of run {self.run_id} is closed")
         ts = self._now()
-        row = encode_row(ts, event)
+        row = self._row(self._last_seq + 1, ts, event)
         self._last_seq = seq = self._last_seq + 1
         if self._failure is not None:
             self.dropped_events += 1
             return seq
         group = self._gathering
-        group.rows.append((seq, row))
-        group.size_bytes += len(row)
+        group.rows.append(row)
+        group.size_bytes += len(row[1]) if not isinstance(row, LargeRow) else _size_of(row.event)
         if self._observers:
             group.records.append(Record(seq, ts, event))
         self._tally.apply(ts, event)
+        if self._readers is not None:
+            group.released += self._readers.apply(event)
         if self._work is not None:
             self._work.wake()
             self._work = None
@@ -146,6 +176,10 @@ class Journal:
     def subscribe(self, observer: Observer) -> None:
         """Call `observer` with every group from now on. One that raises is logged and called no more."""
         self._observers.append(observer)
+
+    def subscribe_blocked(self, observer: BlockedObserver) -> None:
+        """Call `observer` whenever the disk is full, and when it is not any more; it must not raise."""
+        self._blocked_observers.append(observer)
 
     async def write(self) -> None:
         """Commit what is appended until the journal is closed; run it as a supervised child.
@@ -160,8 +194,7 @@ class Journal:
                 await self._drain()
                 if self._closing:
                     return
-                self._work = current_seam().waiter()
-                await self._work.wait()
+                await self._idle()
         finally:
             self._writing = False
             self._work = None
@@ -177,7 +210,7 @@ class Journal:
             await waiter.wait()
 
     async def room(self) -> None:
-        """Return once fewer events wait for the disk than may; at once after a failure, since none wait any more."""
+        """Return once fewer events wait for the disk than may, and there is room on it; at once after a failure."""
         while self._is_full():
             waiter = current_seam().waiter()
             self._awaiting_room.append(waiter)
@@ -203,6 +236,50 @@ class Journal:
             raise self._failure.with_traceback(None)
 
     # -- commits --------------------------------------------------------------------------------------------------
+
+    def _row(self, seq: int, ts: float, event: Event) -> Row | LargeRow:
+        if self._max_inline_bytes is not None and has_large_value(event, self._max_inline_bytes):
+            if isinstance(event, RunFinished) and event.result is not None:
+                event.result.hold()  # it is asked for after the run, when its store may be gone
+            return LargeRow(seq, ts, event)
+        return seq, encode_row(ts, event)
+
+    def _replay(self) -> None:
+        """What the tally and the readers of values know of the rows that are there."""
+        if not self._last_seq:
+            return
+        for seq, data in self._log.rows():
+            ts, event = decode_row(data, seq, self._log.values)
+            self._tally.apply(ts, event)
+            if self._readers is not None:
+                self._readers.apply(event)
+
+    async def _idle(self) -> None:
+        """Wait for an event to write, and meanwhile for the anchor to be due."""
+        self._work = current_seam().waiter()
+        if self._anchored_seq == self._synced_seq:
+            await self._work.wait()
+            return
+        with anyio.move_on_at(self._anchor_due_s()):
+            await self._work.wait()
+        self._work = None
+        await self._anchor_if_due()
+
+    def _anchor_due_s(self) -> float:
+        if self._anchored_s is None:
+            self._anchored_s = anyio.current_time()
+        return self._anchored_s + ANCHOR_EVERY_S
+
+    async def _anchor_if_due(self) -> None:
+        if self._anchored_seq == self._synced_seq or anyio.current_time() < self._anchor_due_s():
+            return
+        self._anchored_s = anyio.current_time()
+        seq = self._synced_seq
+        try:
+            await self._off_loop(self._log.anchor)
+        except StoreError as exc:
+            logger.warning("the anchor of run %s could not be set: %s", self.run_id, exc)
+        self._anchored_seq = seq
 
     async def _drain(self) -> None:
         self._check()
@@ -233,11 +310,7 @@ class Journal:
         if group is None:
             group, self._gathering = self._gathering, _Group()
             self._committing = group
-        try:
-            await self._off_loop(self._log.write, group.rows)
-        except StoreError as exc:
-            self._fail(exc)
-            raise
+        await self._persist(self._log.write, group.rows, group.released)
         self._committing = None
         self._synced_seq = group.rows[-1][0]
         self._publish(group.records)
@@ -245,6 +318,38 @@ class Journal:
             heapq.heappop(self._awaiting_sync)[2].wake()
         if self._awaiting_room and not self._is_full():
             _wake(self._awaiting_room)
+        await self._anchor_if_due()
+
+    async def _persist(self, call: Callable[..., None], *args: object) -> None:
+        """Call it off the loop; again and again while there is no room, up to the limit. Raises StoreError."""
+        since_s = anyio.current_time()
+        retry_s = FIRST_RETRY_S
+        while True:
+            try:
+                await self._off_loop(call, *args)
+            except StoreError as exc:
+                left_s = since_s + self._full_limit_s - anyio.current_time()
+                if not (isinstance(exc, JournalFailed) and exc.may_pass) or left_s <= 0:
+                    self._block(None)
+                    self._fail(exc)
+                    raise
+                self._block(exc)
+                await anyio.sleep(min(retry_s, left_s))
+                retry_s = min(2 * retry_s, LAST_RETRY_S)
+            else:
+                self._block(None)
+                return
+
+    def _block(self, error: JournalFailed | None) -> None:
+        was, self._blocked = self._blocked, error
+        if (was is None) == (error is None):
+            return
+        if error is not None:
+            logger.warning("store full: run %s starts nothing until there is room: %s", self.run_id, error)
+        elif not self._is_full():
+            _wake(self._awaiting_room)
+        for observer in self._blocked_observers:
+            observer(error)
 
     async def _off_loop(self, call: Callable[..., None], *args: object) -> None:
         if not self._log.blocks:
@@ -266,9 +371,12 @@ class Journal:
         try:
             if self._failure is None:
                 await self._drain()
-            await self._off_loop(self._log.close, None if self._failure is not None else self._tally.summary())
+            if self._failure is None:
+                await self._persist(self._log.close, self._tally.summary())
         except StoreError as exc:
             self._fail(exc)
+        if self._failure is not None:
+            await self._off_loop(self._log.close, None)
         self._closed = True
 
     def _publish(self, records: Sequence[Record]) -> None:
@@ -287,6 +395,8 @@ class Journal:
     def _is_full(self) -> bool:
         if self._failure is not None:
             return False
+        if self._blocked is not None:
+            return True
         held = self._gathering.size_bytes + (0 if self._committing is None else self._committing.size_bytes)
         return self.queued_events > self._max_queued_events or held > self._max_queued_bytes
 
@@ -304,6 +414,11 @@ class Journal:
         _wake([waiter for _, _, waiter in self._awaiting_sync])
         self._awaiting_sync.clear()
         _wake(self._awaiting_room)
+
+
+def _size_of(event: Event) -> int:
+    """Of the values in it that are not on disk yet."""
+    return sum(0 if value.is_spilled else value.size_bytes for value in values_of(event))
 
 
 def _wake(waiters: list[Waiter]) -> None:

@@ -3,17 +3,21 @@
 | table | holds |
 |---|---|
 | events(seq, data, digest) | the rows; `digest` chains them (actorflow/runs/chain.py) |
+| large_values | values that rows name by digest (actorflow/runs/large_values.py) |
 | meta(key, value) | run_id, created, owner_pid, owner_started, owner_host |
 | meta, once closed | head_seq, head_digest, summary, summary_digest |
 
 WAL and full sync: a row whose transaction returned is on disk. A group is one INSERT, padded to a power of two: while
 another thread keeps the interpreter busy, each call into SQLite costs a switch interval (5 ms) to come back, so a group
 of 1,000 takes 10 ms in one call and 1,100 ms with `executemany`.
+
+The anchor beside the file is set at the start, when the journal asks for it, and at the end (actorflow/runs/anchor.py).
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import sqlite3
@@ -24,20 +28,29 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from actorflow.runs.anchor import Anchor, anchor_path, write_anchor
 from actorflow.runs.chain import genesis, link
-from actorflow.runs.event_rows import Row
+from actorflow.runs.event_rows import Row, encode_row
 from actorflow.runs.journal_reader import APPLICATION_ID, FORMAT, JournalReader
+from actorflow.runs.large_values import TABLE as LARGE_VALUES_TABLE
+from actorflow.runs.large_values import LargeValues, ValueOptions, sync_directory
+from actorflow.runs.large_writer import LargeWriter
 from actorflow.runs.owner import Owner, current_owner
 from actorflow.runs.run_lock import RunLock
-from actorflow.runs.store_errors import JournalFailed, StoreUnwritable, unwritable, write_error
+from actorflow.runs.run_log import LargeRow
+from actorflow.runs.store_errors import JournalFailed, StoreUnwritable, file_error, unwritable, write_error
 from actorflow.runs.tally import RunSummary
+from actorflow.runs.values import Value
 
 MAX_ROWS_PER_STATEMENT: Final = 4096
 FILE_MODE: Final = 0o600
+LARGE_VALUES_SINCE: Final = 2
+"""The format that has the table of large values."""
 
 _SCHEMA: Final = (
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID",
     "CREATE TABLE events(seq INTEGER PRIMARY KEY, data BLOB NOT NULL, digest BLOB NOT NULL)",
+    LARGE_VALUES_TABLE,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
@@ -48,18 +61,25 @@ class JournalFile:
 
     blocks = True
 
-    def __init__(self, path: Path, run_id: str, connection: sqlite3.Connection, lock: RunLock) -> None:
+    def __init__(
+        self, path: Path, run_id: str, connection: sqlite3.Connection, lock: RunLock, options: ValueOptions
+    ) -> None:
         self._path = path
         self._run_id = run_id
         self._connection = connection
         self._lock = lock
+        self._options = options
+        self._values = LargeValues(path)
+        self._large = LargeWriter(path, connection, self._values, options)
         self._turn = threading.Lock()
         self._last_seq = 0
         self._head = genesis(run_id)
         self._open = True
 
     @staticmethod
-    def create(path: Path, run_id: str, *, owner: Owner | None = None) -> JournalFile:
+    def create(
+        path: Path, run_id: str, *, owner: Owner | None = None, options: ValueOptions | None = None
+    ) -> JournalFile:
         """A new file, which must not exist (FileExistsError). Raises StoreUnwritable, RunInUse."""
         lock = RunLock.take(path)
         try:
@@ -69,28 +89,31 @@ class JournalFile:
         except BaseException:
             lock.release()
             raise
-        return JournalFile(path, run_id, connection, lock)
+        return JournalFile(path, run_id, connection, lock, options or ValueOptions())
 
     @staticmethod
-    def reopen(path: Path, *, owner: Owner | None = None) -> JournalFile:
+    def reopen(path: Path, *, owner: Owner | None = None, options: ValueOptions | None = None) -> JournalFile:
         """The file of a run that nobody owns any more, to write on where it ended.
 
-        Verifies the chain. Raises RunInUse, ForeignStore, NewerStore, JournalDamaged, StoreUnwritable.
+        Verifies the chain against itself and against the anchor, which an unfinished run must have. Raises RunInUse,
+        ForeignStore, NewerStore, JournalDamaged, StoreUnwritable.
         """
         lock = RunLock.take(path)
         try:
             with JournalReader(path) as reader:
+                reader.require_anchor()
                 last_seq, head = reader.verify()
-                run_id = reader.run_id
+                run_id, version = reader.run_id, reader.version
             with _opening(path):
                 connection = _connect(path)
-                _set_meta(connection, _owner_meta(owner or current_owner()))
-                connection.execute("DELETE FROM meta WHERE key LIKE 'head%' OR key LIKE 'summary%'")
+                _take_over(connection, owner or current_owner(), version)
+                write_anchor(path, Anchor(run_id=run_id, seq=last_seq, head=head.hex()))
         except BaseException:
             lock.release()
             raise
-        journal = JournalFile(path, run_id, connection, lock)
+        journal = JournalFile(path, run_id, connection, lock, options or ValueOptions())
         journal._last_seq, journal._head = last_seq, head
+        journal._large.clean_up()
         return journal
 
     @property
@@ -102,43 +125,110 @@ class JournalFile:
         return self._path
 
     @property
+    def max_inline_bytes(self) -> int:
+        return self._options.max_inline_bytes
+
+    @property
+    def keeps_read(self) -> bool:
+        return self._options.keep_read
+
+    @property
+    def values(self) -> LargeValues:
+        return self._values
+
+    @property
     def last_seq(self) -> int:
         return self._last_seq
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[Row | LargeRow], released: Sequence[Value] = ()) -> None:
         """All of `rows` in one transaction, synced; those up to `last_seq` are there already."""
         with self._turn:
             new = [row for row in rows if row[0] > self._last_seq] if rows[0][0] <= self._last_seq else rows
             if not new:
                 return
-            chained, head = self._chained(new)
             try:
-                self._insert(chained)
+                plain = self._with_values_kept(new)
+                chained, head = self._chained(plain)
+                self._commit(chained, released)
             except sqlite3.Error as exc:
                 raise write_error(self._path, exc) from exc
+            except OSError as exc:
+                raise file_error(self._path, exc) from exc
             self._last_seq, self._head = new[-1][0], head
+            self._large.settle()
 
     def rows(self) -> Iterator[Row]:
         with JournalReader(self._path) as reader:
             yield from reader.rows()
 
+    def anchor(self) -> None:
+        with self._turn:
+            if self._open:
+                self._set_anchor(Anchor(run_id=self._run_id, seq=self._last_seq, head=self._head.hex()))
+
     def close(self, summary: RunSummary | None) -> None:
-        """Stores the head of the chain and lets go of the file; its WAL goes with it unless somebody reads."""
+        """Stores the head of the chain and lets go of the file; its WAL goes with it unless somebody reads.
+
+        After StoreFull it is still open, and may be closed again; without a summary it lets go in any case.
+        """
         with self._turn:
             if not self._open:
                 return
-            self._open = False
             try:
                 if not self._path.exists():
                     raise JournalFailed(self._path, "was removed during the run", "what the run did is not recorded")
                 if summary is not None:
                     _set_meta(self._connection, self._closing_meta(summary))
-                    self._leave_wal()
             except sqlite3.Error as exc:
-                raise write_error(self._path, exc) from exc
-            finally:
-                self._connection.close()
-                self._lock.release()
+                error = write_error(self._path, exc)
+                if not error.may_pass:
+                    self._let_go()
+                raise error from exc
+            except JournalFailed:
+                self._let_go()
+                raise
+            is_plain = summary is not None and self._leave_wal()
+            self._let_go()
+            if summary is not None:
+                self._last_anchor(summary, is_plain=is_plain)
+
+    def _let_go(self) -> None:
+        self._open = False
+        self._connection.close()
+        self._lock.release()
+
+    def _last_anchor(self, summary: RunSummary, *, is_plain: bool) -> None:
+        """Nobody writes from here on, so the whole file has a digest; where that is not so, the head alone must do."""
+        digest = ""
+        if is_plain:
+            with contextlib.suppress(OSError), self._path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        anchor = Anchor(
+            run_id=self._run_id,
+            seq=self._last_seq,
+            head=self._head.hex(),
+            closed=True,
+            file_digest=digest,
+            summary=summary.to_json(summary.ended or 0.0),
+        )
+        with contextlib.suppress(JournalFailed):  # the rows are on disk, and the former anchor is good for most of them
+            self._set_anchor(anchor)
+
+    def _set_anchor(self, anchor: Anchor) -> None:
+        try:
+            write_anchor(self._path, anchor)
+        except OSError as exc:
+            raise file_error(anchor_path(self._path), exc) from exc
+
+    # -- one group ------------------------------------------------------------------------------------------------
+
+    def _with_values_kept(self, rows: Sequence[Row | LargeRow]) -> list[Row]:
+        """The rows as bytes; the values too large for them wait in `_large` for the transaction, or are files."""
+        self._large.begin()
+        return [self._encoded(row) if isinstance(row, LargeRow) else row for row in rows]
+
+    def _encoded(self, row: LargeRow) -> Row:
+        return row.seq, encode_row(row.ts, row.event, self._large.keeper(row.seq))
 
     def _chained(self, rows: Sequence[Row]) -> tuple[list[object], bytes]:
         """The parameters of the INSERT, row after row, and the new head."""
@@ -149,29 +239,33 @@ class JournalFile:
             flat += (seq, data, head)
         return flat, head
 
-    def _insert(self, flat: list[object]) -> None:
+    def _commit(self, flat: list[object], released: Sequence[Value]) -> None:
         size = 3 * MAX_ROWS_PER_STATEMENT
-        if len(flat) <= size:
+        if len(flat) <= size and not released and not self._large.is_waiting:
             _insert_group(self._connection, flat)
             return
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._large.insert()
             for start in range(0, len(flat), size):
                 _insert_group(self._connection, flat[start : start + size])
+            self._large.release(released)
             self._connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _leave_wal(self) -> None:
-        """Back to one plain file, which can be read without making others beside it; not while somebody reads it."""
+    def _leave_wal(self) -> bool:
+        """Back to one plain file, which can be read without making others beside it; not while somebody reads it.
+
+        All is on disk before this already, so that it could not be done is no failure.
+        """
         try:
             self._connection.execute("PRAGMA busy_timeout = 0")
-            self._connection.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise
+            return bool(self._connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0] == "delete")
+        except sqlite3.Error:
+            return False
 
     def _closing_meta(self, summary: RunSummary) -> dict[str, object]:
         text = json.dumps(summary.to_json(summary.ended or time.time()))
@@ -212,11 +306,12 @@ def _initialised(path: Path, run_id: str, owner: Owner) -> sqlite3.Connection:
     try:
         connection = _connect(path)
         _make_tables(connection, {"run_id": run_id, "created": time.time(), **_owner_meta(owner)})
-        _sync_directory(path.parent)
+        write_anchor(path, Anchor(run_id=run_id, seq=0, head=genesis(run_id).hex()))
+        sync_directory(path.parent)
     except BaseException:
         if connection is not None:
             connection.close()
-        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", anchor_path(path).name):
             path.with_name(name).unlink(missing_ok=True)
         raise
     return connection
@@ -227,6 +322,17 @@ def _make_tables(connection: sqlite3.Connection, meta: dict[str, object]) -> Non
     for statement in _SCHEMA:
         connection.execute(statement)
     _set_meta(connection, meta)
+    connection.execute("COMMIT")
+
+
+def _take_over(connection: sqlite3.Connection, owner: Owner, version: int) -> None:
+    """The file has a new owner, is open again, and of the present format."""
+    connection.execute("BEGIN IMMEDIATE")
+    if version < LARGE_VALUES_SINCE:
+        connection.execute(LARGE_VALUES_TABLE)
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+    _set_meta(connection, _owner_meta(owner))
+    connection.execute("DELETE FROM meta WHERE key LIKE 'head%' OR key LIKE 'summary%'")
     connection.execute("COMMIT")
 
 
@@ -249,12 +355,3 @@ def _insert_group(connection: sqlite3.Connection, flat: list[object]) -> None:
 def _insert_sql(size: int) -> str:
     rows = ",".join(["(?,?,?)"] * size)
     return f"INSERT INTO events SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
-
-
-def _sync_directory(path: Path) -> None:
-    """The name of a new file is on disk too."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, cast
 
+from actorflow.runs.anchor import Anchor, AnchorDamaged, anchor_path, read_anchor
 from actorflow.runs.chain import genesis, link
 from actorflow.runs.event_rows import Row
 from actorflow.runs.owner import Owner
 from actorflow.runs.store_errors import ForeignStore, JournalDamaged, NewerStore, StoreError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 APPLICATION_ID: Final = 0x41464A31  # "AFJ1", in the file's header
+
+ANCHORED_SINCE: Final = 2
+"""The format whose journals have an anchor from their start on."""
 
 _NEEDED: Final = {"run_id", "owner_pid", "owner_started", "owner_host"}
 
@@ -27,11 +31,15 @@ class JournalReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.anchor, self.anchor_problem = _anchor_of(
+            path
+        )  # first: rows that are written meanwhile are more, not fewer
         try:
             self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         except sqlite3.Error as exc:
             raise StoreError(path, f"cannot be opened: {exc}", "check that the file exists and is yours") from exc
         try:
+            self.version = _version_of(path, self._connection)
             self._meta = self._read_meta()
         except BaseException:
             self._connection.close()
@@ -62,10 +70,16 @@ class JournalReader:
             raise JournalDamaged(self.path, 1, "the digest of its summary does not fit")
         return cast("dict[str, object]", json.loads(str(text)))
 
+    def require_anchor(self) -> None:
+        """Raises JournalDamaged if nothing outside of the file tells how long it was."""
+        if self.anchor is None and self.version >= ANCHORED_SINCE and "head_seq" not in self._meta:
+            raise JournalDamaged(self.path, 1, self.anchor_problem or f"{anchor_path(self.path).name} is gone")
+
     def rows(self) -> Iterator[Row]:
         """All rows in order; raises JournalDamaged at the first that is not what was written."""
         head = genesis(self.run_id)
         expected = 1
+        anchored_seq = -1 if self.anchor is None else self.anchor.seq
         try:
             for seq, data, digest in self._connection.execute("SELECT seq, data, digest FROM events ORDER BY seq"):
                 if seq != expected:
@@ -73,9 +87,11 @@ class JournalReader:
                 head = link(head, data)
                 if head != digest:
                     raise JournalDamaged(self.path, seq, "its digest does not fit its content")
+                if seq == anchored_seq:
+                    self._check_anchor(seq, head)
                 yield seq, data
                 expected += 1
-        except (sqlite3.Error, TypeError) as exc:
+        except (sqlite3.Error, TypeError, ValueError) as exc:
             raise JournalDamaged(self.path, expected, str(exc)) from exc
         self._check_head(expected - 1, head)
 
@@ -87,33 +103,57 @@ class JournalReader:
         return last_seq, head
 
     def _check_head(self, last_seq: int, head: bytes) -> None:
-        """What was stored at the end of the run tells whether rows at the end are gone."""
+        """What was stored at the end of the run, and the anchor, tell whether rows at the end are gone."""
+        anchor = self.anchor
+        if anchor is not None and anchor.seq > last_seq:
+            raise JournalDamaged(self.path, last_seq + 1, f"{anchor.seq} rows were anchored, {last_seq} are there")
         stored_seq = self._meta.get("head_seq")
         if stored_seq is not None and (stored_seq, self._meta.get("head_digest")) != (last_seq, head):
             raise JournalDamaged(self.path, last_seq + 1, f"{stored_seq} rows were written, {last_seq} are there")
 
+    def _check_anchor(self, seq: int, head: bytes) -> None:
+        if self.anchor is not None and self.anchor.head != head.hex():
+            raise JournalDamaged(self.path, seq, "the anchor says another digest: the rows up to here were changed")
+
     def _read_meta(self) -> dict[str, object]:
         try:
-            _check_format(self.path, self._connection)
             meta: dict[str, object] = dict(self._connection.execute("SELECT key, value FROM meta"))
-        except sqlite3.Error as exc:
-            code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-            if code == sqlite3.SQLITE_NOTADB:
-                raise ForeignStore(self.path, "is no journal of actorflow", "move it elsewhere") from exc
-            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR):
-                raise JournalDamaged(self.path, 1, str(exc)) from exc
-            raise StoreError(self.path, f"cannot be read: {exc}", "check that the file exists and is yours") from exc
+        except (sqlite3.Error, ValueError) as exc:  # ValueError: what should be text is none
+            raise _read_error(self.path, exc) from exc
         missing = _NEEDED - meta.keys()
         if missing:
             raise JournalDamaged(self.path, 1, f"it does not tell {', '.join(sorted(missing))}")
         return meta
 
 
-def _check_format(path: Path, connection: sqlite3.Connection) -> None:
-    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+def _anchor_of(path: Path) -> tuple[Anchor | None, str]:
+    """The anchor, or None and what is wrong with it; "" where there is none."""
+    try:
+        return read_anchor(path), ""
+    except (AnchorDamaged, OSError) as exc:
+        return None, str(exc)
+
+
+def _version_of(path: Path, connection: sqlite3.Connection) -> int:
+    try:
+        application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error as exc:
+        raise _read_error(path, exc) from exc
     if application_id != APPLICATION_ID:
+        if anchor_path(path).exists():
+            raise JournalDamaged(path, 1, "its tables are gone, perhaps with its WAL; its anchor is there")
         raise ForeignStore(path, "is no journal of actorflow", "move it elsewhere")
     if version > FORMAT:
         problem = f"written in format {version}, this actorflow knows up to {FORMAT}"
         raise NewerStore(path, problem, "use the actorflow that wrote it, or a newer one")
+    return version
+
+
+def _read_error(path: Path, exc: Exception) -> StoreError:
+    code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    if code == sqlite3.SQLITE_NOTADB and not anchor_path(path).exists():
+        return ForeignStore(path, "is no journal of actorflow", "move it elsewhere")
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR):
+        return JournalDamaged(path, 1, str(exc))
+    return StoreError(path, f"cannot be read: {exc}", "check that the file exists and is yours")

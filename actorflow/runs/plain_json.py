@@ -24,16 +24,22 @@ from enum import Enum
 from typing import Any, cast
 
 from actorflow.actors.codec import DecodeError
+from actorflow.runs.store_errors import ValueReleased
 from actorflow.runs.unresolved import read_unresolved
 from actorflow.runs.values import Value
 
 
 def plain_value(value: Value) -> object:
-    """The JSON form of a value, whether or not the classes in it are imported here."""
+    """The JSON form of a value, whether or not the classes in it are imported here.
+
+    `{"released_bytes": n}` for one that is kept no more.
+    """
     try:
         return plain(value.get())
     except DecodeError:
         return plain(read_unresolved(value.data()))
+    except ValueReleased as released:
+        return {"released_bytes": released.size_bytes}
 
 
 def plain(value: object) -> object:

@@ -4,7 +4,9 @@
 |---|---|
 | .gitignore | `*` |
 | format | the number of this layout |
-| runs/RUN_ID.sqlite | the journal of one run; `.lock` beside it while a process owns it |
+| runs/RUN_ID.sqlite | the journal of one run; beside it, while a process owns it, `.lock`, `.sock` and its WAL |
+| runs/RUN_ID.anchor | how long the journal is, told apart from it |
+| runs/RUN_ID.values/ | the run's largest values, a file each |
 | runs/RUN_ID.log.jsonl | what its tasks printed, where they did |
 | catalog.sqlite | a line for each run; rebuilt when lost or stale |
 
@@ -24,6 +26,7 @@ from actorflow.runs.event_rows import Row
 from actorflow.runs.journal import Journal
 from actorflow.runs.journal_file import JournalFile
 from actorflow.runs.journal_reader import JournalReader
+from actorflow.runs.large_values import LargeValues, ValueOptions
 from actorflow.runs.memory_log import MemoryLog
 from actorflow.runs.output_file import OutputFile, OutputMemory, OutputReader, OutputSink, output_path
 from actorflow.runs.owner import is_alive
@@ -83,11 +86,19 @@ class SqliteStore:
     """A RunStore in a directory. Nothing is made before the first run; what is read is never changed.
 
     root: None means ACTORFLOW_STORE, else `.actorflow` in the current folder. make_journal: other bounds than usual.
+    values: from which sizes on they stand outside of their rows, and whether they stay after their last reader.
     """
 
-    def __init__(self, root: str | Path | None = None, *, make_journal: MakeJournal = Journal) -> None:
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        *,
+        make_journal: MakeJournal = Journal,
+        values: ValueOptions | None = None,
+    ) -> None:
         self.root = Path(root or os.environ.get(STORE_VARIABLE) or DEFAULT_FOLDER)
         self._make_journal = make_journal
+        self._values = values or ValueOptions()
 
     def prepare(self) -> None:
         """Make the directory ready for runs; raises StoreUnwritable, ForeignStore, NewerStore."""
@@ -103,14 +114,14 @@ class SqliteStore:
         self.prepare()
         path = self._file(run_id)
         try:
-            return self._make_journal(JournalFile.create(path, run_id))
+            return self._make_journal(JournalFile.create(path, run_id, options=self._values))
         except FileExistsError as exc:
             raise StoreUnwritable(path, "a run of this id exists", "give the new run another id") from exc
 
     def reopen_run(self, name: str) -> Journal:
         path = self._file(self._resolve(name))
         self.prepare()
-        return self._make_journal(JournalFile.reopen(path))
+        return self._make_journal(JournalFile.reopen(path, options=self._values))
 
     def open_run(self, name: str) -> StoredRun:
         run_id = self._resolve(name)
@@ -121,6 +132,7 @@ class SqliteStore:
             rows=lambda: _rows_of(path),
             is_owned=lambda: _is_owned(path),
             output=OutputReader(output_path(path)).lines,
+            values=LargeValues(path),
         )
 
     def open_output(self, run_id: str) -> OutputFile:

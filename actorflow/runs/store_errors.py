@@ -9,12 +9,14 @@ ActorflowError
     ├── RunNotFound       no run of that id, prefix or name
     ├── AmbiguousRun      several runs begin with that prefix
     ├── JournalDamaged    a row is not what was written; names the first bad one
+    ├── ValueReleased     a large value is kept no more, since every task that reads it has succeeded
     └── JournalFailed     rows could not be written: I/O error, read-only file
         └── StoreFull     the disk is full
 """
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,12 +80,43 @@ class JournalDamaged(StoreError):
         super().__init__(path, f"damaged at row {seq}: {problem}", help)
 
 
+class ValueReleased(StoreError):
+    """A large value is kept no more, since every task that reads it has succeeded. seq: of the row that names it."""
+
+    def __init__(self, path: Path | str, seq: int, size_bytes: int) -> None:
+        self.seq = seq
+        self.size_bytes = size_bytes
+        problem = f"the value of row {seq}, {size_bytes:,} bytes, was released when every task that reads it was done"
+        super().__init__(path, problem, "run it again, or with keep_values where values must stay")
+
+
 class JournalFailed(StoreError):
     """Rows could not be written: I/O error, read-only file. What was acknowledged before is on disk."""
 
+    may_pass = False
+    """True if the same write may succeed later, since nothing of it can have been kept."""
+
 
 class StoreFull(JournalFailed):
-    """The disk is full. What was acknowledged before is on disk."""
+    """There is no room: the disk, a quota or a limit on the size of files. What was acknowledged before is on disk."""
+
+    may_pass = True
+
+
+FULL_HELP = "make room on the disk, and check the limit on the size of files (ulimit -f)"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+NO_ROOM_IN_SQLITE = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
+"""A limit on the size of files, and some full disks, are to SQLite any other write that failed. A sync that failed is
+not among them: nobody knows then what is on disk."""
+
+
+def file_error(path: Path, exc: OSError) -> JournalFailed:
+    """The StoreError of an OSError met while writing a file of the store that is no database."""
+    name = errno.errorcode.get(exc.errno or 0, "OSError")
+    problem = f"cannot be written: {exc.strerror or exc} ({name})"
+    if exc.errno in NO_ROOM:
+        return StoreFull(path, problem, FULL_HELP)
+    return JournalFailed(path, problem, "check the disk and the permissions of the store, then run again")
 
 
 def unwritable(path: Path, exc: OSError) -> StoreUnwritable:
@@ -96,8 +129,8 @@ def write_error(path: Path, exc: sqlite3.Error) -> JournalFailed:
     """The StoreError of what SQLite said to a write: the file, its error and the way out."""
     name = getattr(exc, "sqlite_errorname", "SQLite error")
     problem = f"cannot be written: {exc} ({name})"
-    if name == "SQLITE_FULL":
-        return StoreFull(path, problem, "make room on the disk, then run again")
+    if name in NO_ROOM_IN_SQLITE:
+        return StoreFull(path, problem, FULL_HELP)
     if name.startswith("SQLITE_READONLY") or name in ("SQLITE_CANTOPEN", "SQLITE_PERM"):
         return JournalFailed(path, problem, "make the file and its directory writable for you, then run again")
     if name.startswith("SQLITE_IOERR"):

@@ -11,6 +11,7 @@ from actorflow.runs.events import Record
 from actorflow.runs.history import RunRecord, fold
 from actorflow.runs.output import Origin, OutputRecord
 from actorflow.runs.output_file import records_of
+from actorflow.runs.values import ValueSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,8 @@ class StoredRun:
     """A run to read.
 
     rows: opens its journal anew. is_owned: whether a living process owns it right now. output: the lines in which its
-    tasks' output is kept; called again, those that have come since.
+    tasks' output is kept; called again, those that have come since. values: where its large values are, None if all
+    stand in their rows.
     """
 
     run_id: str
@@ -26,11 +28,12 @@ class StoredRun:
     rows: Callable[[], Iterator[Row]]
     is_owned: Callable[[], bool]
     output: Callable[[], Iterator[bytes]]
+    values: ValueSource | None = None
 
     def records(self) -> Iterator[Record]:
         """Every event on disk, in order, with the chain verified on the way; raises JournalDamaged."""
         for seq, data in self.rows():
-            yield Record(seq, *decode_row(data))
+            yield Record(seq, *decode_row(data, seq, self.values))
 
     def output_records(self, origin: Origin | None = None) -> Iterator[OutputRecord]:
         """What its tasks printed, or what `origin` did; called again, what has come since."""

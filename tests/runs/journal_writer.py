@@ -2,7 +2,8 @@
 
 `journal_writer.py STORE LOOP [MAX_FILE_BYTES]`
 
-Each acknowledged seq is printed on a line of its own, after `synced` has returned or an observer was called.
+Each acknowledged seq is printed on a line of its own, after `synced` has returned or an observer was called. Where
+files may not grow beyond MAX_FILE_BYTES, room is not waited for.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def tell(line: str) -> None:
 
 
 async def main(store: str) -> None:
-    journal = SqliteStore(store, make_journal=partial(Journal, max_queued_events=200)).create_run("r1")
+    make_journal = partial(Journal, max_queued_events=200, full_limit_s=0.0)
+    journal = SqliteStore(store, make_journal=make_journal).create_run("r1")
     journal.subscribe(lambda records: tell(str(records[-1].seq)))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.write)

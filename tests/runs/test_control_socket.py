@@ -122,7 +122,7 @@ async def test_the_socket_is_its_owners_alone_and_is_gone_with_the_run(tmp_path:
     assert stat.S_ISSOCK(mode)
     assert (stat.S_IMODE(mode), stat.S_IMODE(folder)) == (0o600, 0o700)
     assert not going.socket.exists()
-    assert {path.suffix for path in going.socket.parent.iterdir()} == {".sqlite"}
+    assert {path.suffix for path in going.socket.parent.iterdir()} == {".anchor", ".sqlite"}
 
 
 async def test_the_socket_of_a_dead_owner_is_replaced(tmp_path: Path, anyio_backend: str) -> None:

@@ -62,6 +62,8 @@ tasks = st.builds(
     mapped=st.none() | names,
     upstream=st.lists(names, max_size=2).map(tuple),
     depth=counts,
+    elementwise=st.none() | names,
+    kept=st.booleans(),
 )
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(
@@ -78,6 +80,9 @@ events: st.SearchStrategy[Event] = st.one_of(
         python=texts,
         loop=texts,
         trace=st.dictionaries(texts, texts, max_size=2),
+        tags=st.dictionaries(texts, texts, max_size=2),
+        code=texts,
+        revision=texts,
     ),
     st.builds(TaskReady, names, indices),
     st.builds(AttemptStarted, names, indices, counts, names, indices),

@@ -15,8 +15,10 @@ from actorflow.runs.event_rows import Row
 from actorflow.runs.events import Record, RunCancelling
 from actorflow.runs.journal import Journal
 from actorflow.runs.memory_log import MemoryLog
+from actorflow.runs.run_log import LargeRow
 from actorflow.runs.store_errors import JournalFailed, StoreError
 from actorflow.runs.tally import RunSummary
+from actorflow.runs.values import Value
 
 pytestmark = pytest.mark.anyio
 
@@ -34,12 +36,12 @@ class GatedLog(MemoryLog):
         self.busy = 0
         self.most_at_once = 0
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[Row | LargeRow], released: Sequence[Value] = ()) -> None:
         self.busy += 1
         self.most_at_once = max(self.most_at_once, self.busy)
         self.at_the_gate.release()
         self.gate.acquire()
-        self.groups.append([seq for seq, _ in rows])
+        self.groups.append([row[0] for row in rows])
         super().write(rows)
         self.busy -= 1
 
@@ -59,7 +61,7 @@ class BrokenLog(MemoryLog):
         self.sound = sound
         self.tries = 0
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[Row | LargeRow], released: Sequence[Value] = ()) -> None:
         self.tries += 1
         if self.tries > self.sound:
             raise JournalFailed(self.path, "cannot be written: disk I/O error (SQLITE_IOERR)", "check the disk")

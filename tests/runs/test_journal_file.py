@@ -104,11 +104,11 @@ def test_the_disk_is_asked_for_full_sync(path: Path) -> None:
     journal.close(None)
 
 
-def test_a_closed_journal_is_one_file_and_reading_makes_no_other(path: Path) -> None:
+def test_a_closed_journal_is_one_file_beside_its_anchor_and_reading_makes_no_other(path: Path) -> None:
     written(path)
     read(path)
 
-    assert os.listdir(path.parent) == [path.name]
+    assert sorted(os.listdir(path.parent)) == ["r1.anchor", "r1.sqlite"]
 
 
 def test_a_journal_that_is_read_while_it_closes_is_whole_all_the_same(path: Path) -> None:
@@ -133,7 +133,7 @@ def test_files_are_for_their_owner_only_whatever_the_umask(path: Path) -> None:
 
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     journal.close(None)
-    assert modes == dict.fromkeys(("r1.lock", "r1.sqlite", "r1.sqlite-shm", "r1.sqlite-wal"), 0o600)
+    assert modes == dict.fromkeys(("r1.anchor", "r1.lock", "r1.sqlite", "r1.sqlite-shm", "r1.sqlite-wal"), 0o600)
 
 
 # -- damage -----------------------------------------------------------------------------------------------------------
@@ -193,6 +193,17 @@ def test_a_changed_summary_is_found_out(path: Path) -> None:
         _ = reader.summary
 
 
+def test_text_that_is_none_any_more_is_damage(path: Path) -> None:
+    written(path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(current_owner().host.encode(), b"\xff" * len(current_owner().host), 1))
+
+    with pytest.raises(JournalDamaged) as caught:
+        read(path)
+
+    assert caught.value.seq == 1
+
+
 def one_bit_off(content: bytes, rng: random.Random) -> bytes:
     changed = bytearray(content)
     changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
@@ -215,14 +226,14 @@ def never_other_rows(path: Path, whole: list[Row]) -> bool:
 
 
 def test_any_flipped_bit_of_a_closed_file_is_found_or_changes_nothing(tmp_path: Path, scale: int) -> None:
-    content = written(tmp_path / "r1.sqlite").read_bytes()
+    content = written(tmp_path / "r1.sqlite", 300).read_bytes()
     rng = random.Random(20261121)
     damaged = tmp_path / "damaged.sqlite"
 
     found = 0
     for _ in range(300 * scale):
         damaged.write_bytes(one_bit_off(content, rng))
-        found += never_other_rows(damaged, rows(60))
+        found += never_other_rows(damaged, rows(300))
 
     assert found > 100 * scale
 
@@ -381,8 +392,8 @@ def test_a_limit_on_the_size_of_files_fails_by_name_and_loses_nothing(tmp_path: 
         lines = list(process.stdout)
 
     assert process.returncode == 9
-    assert b"JournalFailed" in lines[-1]
-    assert b"r1.sqlite: cannot be written: disk I/O error (SQLITE_IOERR_WRITE); check the disk" in lines[-1]
+    assert b"StoreFull" in lines[-1]
+    assert b"r1.sqlite: cannot be written: disk I/O error (SQLITE_IOERR_WRITE); make room" in lines[-1]
     found = [record.seq for record in SqliteStore(tmp_path / "store").open_run("r1").records()]
     assert max(acknowledged(iter(lines))) <= len(found)
 
@@ -393,7 +404,7 @@ def test_a_run_that_could_not_be_made_leaves_no_file(tmp_path: Path) -> None:
         (line,) = process.stdout
 
     assert process.returncode == 9
-    assert line.startswith(b"JournalFailed: ")
+    assert line.startswith(b"StoreFull: ")
     assert os.listdir(tmp_path / "store" / "runs") == []
 
 

@@ -55,7 +55,7 @@ async def test_a_store_is_laid_out_for_its_owner_only_and_out_of_version_control
         os.umask(umask)
 
     found = {str(path.relative_to(store.root)): stat.S_IMODE(path.stat().st_mode) for path in store.root.rglob("*")}
-    files = (".gitignore", "format", "catalog.sqlite", "runs/r1.sqlite")
+    files = (".gitignore", "format", "catalog.sqlite", "runs/r1.sqlite", "runs/r1.anchor")
     assert found == {"runs": 0o700, **dict.fromkeys(files, 0o600)}
     assert stat.S_IMODE(store.root.stat().st_mode) == 0o700
     assert (store.root / ".gitignore").read_text() == "*\n"
@@ -174,7 +174,7 @@ def test_every_error_of_the_tree_is_an_actorflow_error_and_drawn_in_it() -> None
     assert store_errors.__doc__ is not None
     errors = [kind for kind in vars(store_errors).values() if isinstance(kind, type) and issubclass(kind, StoreError)]
 
-    assert len(errors) == 10
+    assert len(errors) == 11
     for kind in errors:
         assert issubclass(kind, ActorflowError)
         assert kind.__name__ in store_errors.__doc__

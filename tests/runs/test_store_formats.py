@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,9 +21,7 @@ RECORDED = Path(__file__).with_name("recorded")
 
 @pytest.mark.parametrize("version", range(1, FORMAT + 1))
 def test_a_recorded_journal_reads_as_it_always_did(version: int, tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "store")
-    store.prepare()
-    shutil.copy(RECORDED / f"format-{version}.sqlite", store.root / "runs" / "recorded.sqlite")
+    store = recorded(version, tmp_path)
     stored = store.open_run("recorded")
 
     expected = json.loads((RECORDED / f"format-{version}.json").read_text())
@@ -35,20 +33,32 @@ def test_a_recorded_journal_reads_as_it_always_did(version: int, tmp_path: Path)
     assert store.runs()[0].to_json(0.0) == expected["summary"]
 
 
-def told_then(found: Any, recorded: Any) -> Any:
+def told_then(found: Any, then: Any) -> Any:
     """What is read now, without the fields that were not told when the journal was recorded."""
-    if isinstance(recorded, dict):
-        return {name: told_then(found[name], recorded[name]) for name in recorded if name in found}
-    if isinstance(recorded, list) and len(found) == len(recorded):
-        return [told_then(*pair) for pair in zip(found, recorded, strict=True)]
+    if isinstance(then, dict):
+        fields = cast("dict[str, Any]", then)
+        return {name: told_then(found[name], fields[name]) for name in fields if name in found}
+    items = cast("list[Any]", found)
+    if isinstance(then, list) and len(items) == len(list[Any](then)):
+        return [told_then(*pair) for pair in zip(items, list[Any](then), strict=True)]
     return found
 
 
-@pytest.mark.anyio
-async def test_a_recorded_journal_can_be_written_on(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "store")
+def recorded(version: int, folder: Path) -> SqliteStore:
+    """A store with the run as it was recorded: from format 2 on with its anchor and the files of its values."""
+    store = SqliteStore(folder / "store")
     store.prepare()
-    shutil.copy(RECORDED / f"format-{FORMAT}.sqlite", store.root / "runs" / "recorded.sqlite")
+    if version == 1:
+        shutil.copy(RECORDED / "format-1.sqlite", store.root / "runs" / "recorded.sqlite")
+    else:
+        shutil.copytree(RECORDED / f"format-{version}", store.root / "runs", dirs_exist_ok=True)
+    return store
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("version", range(1, FORMAT + 1))
+async def test_a_recorded_journal_can_be_written_on(version: int, tmp_path: Path) -> None:
+    store = recorded(version, tmp_path)
     before = list(store.open_run("recorded").records())
 
     journal = store.reopen_run("recorded")
