@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -18,17 +18,19 @@ from actorflow.executors.event_loop import EventLoopExecutor
 from actorflow.executors.inline import InlineExecutor
 from actorflow.executors.thread import ThreadExecutor
 from actorflow.flows.dag import BoundDag, Dag
+from actorflow.flows.limits import NO_LIMITS, RunLimits
 from actorflow.flows.plan import Plan, make_plan
 from actorflow.own_loop import Backend, run_in_own_loop, running_loop
 from actorflow.runs.control import RunControl
 from actorflow.runs.control_socket import Answers, ControlPlace, socket_path
-from actorflow.runs.events import Record, RecordedParam, RecordedTask, RunStarted
+from actorflow.runs.events import Record, RecordedLimits, RecordedParam, RecordedTask, RunStarted
 from actorflow.runs.executor import ErrorRecord, Executor
 from actorflow.runs.instructions import Finish
 from actorflow.runs.output_capture import captured_prints
-from actorflow.runs.output_echo import echo
-from actorflow.runs.output_log import Listener, OutputLimits, OutputLog
+from actorflow.runs.output_log import OutputLog
+from actorflow.runs.output_settings import DEFAULT_OUTPUT, OutputSettings
 from actorflow.runs.runner import RunInput, run_plan
+from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore, new_run_id
 from actorflow.runs.values import Value
@@ -49,16 +51,17 @@ class RunSettings:
 
     store: folder of the run store; None means ACTORFLOW_STORE, else `.actorflow` in the current folder. workers: how
     many worker processes the `process` executor may have; None means one a core. executor: the run's default, as the
-    plan was made with it; recorded only. telemetry: hangs on this one run. capture_prints: what tasks in this process
-    print and log is kept, too. output_limits: how much of all that is.
+    plan was made with it; recorded only. telemetry: hangs on this one run. output: what becomes of what
+    tasks print. grace_s: how long what runs may take to end once
+    the run is cancelled; half of it a worker process has before it is killed.
     """
 
     store: str | Path | None = None
     workers: int | None = None
     executor: str | None = None
     telemetry: Watch | None = None
-    capture_prints: bool = False
-    output_limits: OutputLimits = field(default_factory=OutputLimits)
+    output: OutputSettings = DEFAULT_OUTPUT
+    grace_s: float = CANCEL_GRACE_S
 
 
 class RunFailed(ActorflowError):
@@ -99,13 +102,16 @@ def run(
     workers: int | None = None,
     on_records: Observer | None = None,
     control: RunControl | None = None,
+    limits: RunLimits = NO_LIMITS,
     telemetry: bool | AnyTracerProvider = False,
+    output: OutputSettings = DEFAULT_OUTPUT,
     backend: Backend = "asyncio",
 ) -> RunResult[R_co]:
     """Run a pipeline to its end in a loop of its own, and say how it ended; a failing task raises nothing here.
 
+    limits: of the run as a whole, over those of its dag.
     on_records: called in the loop with each group of events once it is on disk. backend: asyncio means uvloop where it
-    is installed, unless ACTORFLOW_UVLOOP=0. telemetry: to OpenTelemetry; True through the tracer provider that this
+    is installed, unless ACTORFLOW_UVLOOP=0. output: what becomes of what tasks print. telemetry: to OpenTelemetry; True through the tracer provider that this
     program has set up, else as the OTEL_* variables say; or through the provider given. Raises FlowFaults where nothing
     can run, StoreError where the journal cannot be written, TelemetryMissing without the extra `otel`.
     """
@@ -120,7 +126,9 @@ def run(
             workers=workers,
             on_records=on_records,
             control=control,
+            limits=limits,
             telemetry=telemetry,
+            output=output,
         )
 
     return run_in_own_loop(main, backend=backend)
@@ -134,13 +142,15 @@ async def run_async(
     workers: int | None = None,
     on_records: Observer | None = None,
     control: RunControl | None = None,
+    limits: RunLimits = NO_LIMITS,
     telemetry: bool | AnyTracerProvider = False,
+    output: OutputSettings = DEFAULT_OUTPUT,
 ) -> RunResult[R_co]:
     """`run`, inside a running asyncio or trio program. Cancelling it cancels the run and waits for its end."""
     bound = pipeline if isinstance(pipeline, BoundDag) else pipeline.bind()
-    plan = make_plan(bound.dag.graph, bound.params, executor=executor)
+    plan = make_plan(bound.dag.graph, bound.params, executor=executor, limits=limits)
     watch = None if telemetry is False else telemetry_of(telemetry)
-    settings = RunSettings(store=store, workers=workers, executor=executor, telemetry=watch)
+    settings = RunSettings(store=store, workers=workers, executor=executor, telemetry=watch, output=output)
     return await execute(plan, bound.dag, settings=settings, on_records=on_records, control=control)
 
 
@@ -152,9 +162,8 @@ async def execute(
     on_records: Observer | None = None,
     control: RunControl | None = None,
     run_id: str | None = None,
-    on_output: Listener = echo,
 ) -> RunResult[R_co]:
-    """Carry out a plan that was made from `dag`. on_output: told, on another thread, of what tasks print."""
+    """Carry out a plan that was made from `dag`."""
     header = _header(plan, settings, run_id or new_run_id())
     store = SqliteStore(settings.store)
     journal = store.create_run(header.run_id)
@@ -175,13 +184,14 @@ async def execute(
         control=ControlPlace(socket_path(journal.path), _serve_control),
         output=OutputLog(
             store.open_output(header.run_id),
-            limits=settings.output_limits,
-            listener=on_output,
-            captures_here=settings.capture_prints,
+            limits=settings.output.limits,
+            listener=settings.output.listener,
+            captures_here=settings.output.capture_prints,
         ),
+        grace_s=settings.grace_s,
     )
     try:
-        with captured_prints() if settings.capture_prints else nullcontext():
+        with captured_prints() if settings.output.capture_prints else nullcontext():
             return _result(await run_plan(given, control=control), header.run_id, journal.path)
     finally:
         if watch is not None:
@@ -211,16 +221,16 @@ def make_executors(plan: Plan, settings: RunSettings) -> Mapping[str, Executor]:
         "inline": InlineExecutor,
         "async": EventLoopExecutor,
         "thread": ThreadExecutor,
-        "process": lambda: _process_executor(settings.workers),
+        "process": lambda: _process_executor(settings),
     }
     return {name: makers[name]() for name in dict.fromkeys(planned.executor for planned in plan.steps)}
 
 
-def _process_executor(workers: int | None) -> Executor:
+def _process_executor(settings: RunSettings) -> Executor:
     # Late: processes and their watching cost a cold start what an async pipeline never needs.
     from actorflow.executors.process import ProcessExecutor
 
-    return ProcessExecutor(workers)
+    return ProcessExecutor(settings.workers, grace_s=settings.grace_s / 2)
 
 
 def _header(plan: Plan, settings: RunSettings, run_id: str) -> RunStarted:
@@ -235,6 +245,9 @@ def _header(plan: Plan, settings: RunSettings, run_id: str) -> RunStarted:
             attempts=planned.step.retry.attempts,
             timeout_s=planned.step.timeout_s,
             memory_bytes=planned.step.memory_bytes,
+            deadline_s=planned.step.deadline_s,
+            queue_timeout_s=planned.step.queue_timeout_s,
+            cpus=planned.step.cpus,
         )
         for planned in plan.steps
     )
@@ -250,6 +263,12 @@ def _header(plan: Plan, settings: RunSettings, run_id: str) -> RunStarted:
         version=VERSION,
         python=".".join(map(str, sys.version_info[:3])),
         loop=running_loop(),
+        limits=RecordedLimits(
+            timeout_s=plan.caps.timeout_s,
+            max_memory_bytes=plan.caps.max_memory_bytes,
+            default_memory_bytes=plan.caps.default_memory_bytes,
+            max_cpus=plan.caps.max_cpus,
+        ),
     )
 
 

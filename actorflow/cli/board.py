@@ -106,7 +106,7 @@ class Row:
 
 @dataclass(slots=True)
 class Board:
-    """One run, as far as its records have come."""
+    """One run, as far as its records have come. error: why it failed as a whole, and not by one of its tasks."""
 
     run_id: str = ""
     dag: str = ""
@@ -119,6 +119,7 @@ class Board:
     ended_s: float | None = None
     status: RunStatus = RunStatus.queued
     cause: str = ""
+    error: ErrorRecord | None = None
     cancelling: str = ""
 
     def apply(self, record: Record) -> None:
@@ -143,8 +144,9 @@ class Board:
                 self.status = RunStatus.paused
             case RunResumed():
                 self.status = RunStatus.running
-            case RunFinished(status=status, cause=cause):
+            case RunFinished(status=status, cause=cause, error=error):
                 self.status, self.cause, self.ended_s = status, str(cause or ""), record.ts
+                self.error = error if error not in [failure.error for failure in self.failures] else None
                 self._leave_behind(record.ts)
             case _:
                 assert_never(event)

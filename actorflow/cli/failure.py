@@ -8,8 +8,10 @@ from actorflow.cli.board import Failure
 from actorflow.cli.spans import Line, bad, dim, line, strong
 from actorflow.cli.words import attempt_words, duration, plural, shorten
 from actorflow.runs.executor import Cause, ErrorRecord, Frame
+from actorflow.runs.time_limit import DEADLINE, QUEUE_TIMEOUT, RUN_TIMEOUT
 
 MAX_FRAMES = 8
+RUN_TIMEOUT_HELP = "raise --timeout, or the `timeout` of the dag"
 MAX_MESSAGE_LINES = 8
 
 # What a cause means to the one who wrote the task; `error` is told by the exception itself.
@@ -20,6 +22,16 @@ CAUSE_WORDS = {
     Cause.bad_output: "its result cannot be stored",
     Cause.bad_input: "its input does not fit",
     Cause.cancelled: "cancelled",
+}
+
+# The way out, where the failure itself does not say it: by the type of its record, else by its cause.
+CAUSE_HELP = {
+    DEADLINE: "raise its `deadline`, which counts all attempts and the waits between them",
+    QUEUE_TIMEOUT: "raise its `queue_timeout`, or give the run more workers",
+    Cause.timed_out: "raise its `timeout`, or find out what it waited for",
+    Cause.out_of_memory: 'raise its `memory`; "1GiB * attempt" gives another attempt more',
+    Cause.lost: "its process ended without an exception: a crash in C code, os._exit, or a kill from outside",
+    Cause.bad_output: "return plain values, dataclasses, pydantic models, arrays or tables",
 }
 
 
@@ -34,7 +46,16 @@ def failure_lines(failure: Failure, *, folder: str, full_traceback: bool = False
     elif error is not None:
         lines += frame_lines(error.frames, folder=folder)
     lines.append(_small_print(failure, full_traceback=full_traceback))
+    help = (CAUSE_HELP.get(error.type) if error is not None else None) or CAUSE_HELP.get(failure.cause, "")
+    lines.append(line("  ", dim("help: "), help) if help else ())
     return [spans for spans in lines if spans]
+
+
+def run_failure_lines(cause: str, error: ErrorRecord) -> list[Line]:
+    """The block for a run that failed as a whole, and not by a task of its own."""
+    words = CAUSE_WORDS[Cause.timed_out] if error.type == RUN_TIMEOUT else cause.replace("_", " ")
+    lines = [line(bad("FAILED"), " ", strong("the run"), f"  {words}: {error.message}")]
+    return [*lines, line("  ", dim("help: "), RUN_TIMEOUT_HELP)] if error.type == RUN_TIMEOUT else lines
 
 
 def one_line(cause: Cause, error: ErrorRecord | None, *, width: int = 100) -> str:

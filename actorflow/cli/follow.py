@@ -38,8 +38,8 @@ from actorflow.runs.control import RunControl
 from actorflow.runs.events import Record, to_json
 from actorflow.runs.output import OutputRecord
 from actorflow.runs.output_log import Listener
+from actorflow.runs.output_settings import OutputSettings
 from actorflow.runs.plain_json import plain_value
-from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore
 
@@ -73,7 +73,7 @@ def follow(run: Followed, result: Result) -> int:
         stopper = Stopper(
             control,
             loop=chosen_loop(run.backend),
-            grace_s=CANCEL_GRACE_S,
+            grace_s=run.settings.grace_s,
             tell=view.stopping,
             kill_processes=kill_processes_below,
             leave=_leaving(),
@@ -107,11 +107,12 @@ def _carried_out(
         workers=run.settings.workers,
         executor=run.settings.executor,
         telemetry=watch,
-        capture_prints=True,
+        output=OutputSettings(listener=hear, capture_prints=True),
+        grace_s=run.settings.grace_s,
     )
 
     async def main() -> RunResult[object]:
-        return await execute(run.plan, run.dag, settings=settings, on_records=observe, control=control, on_output=hear)
+        return await execute(run.plan, run.dag, settings=settings, on_records=observe, control=control)
 
     return run_in_own_loop(main, backend=run.backend)
 

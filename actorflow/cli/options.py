@@ -33,6 +33,65 @@ executor_option = click.option(
 profile_option = click.option(
     "--profile", metavar="NAME", help="Settings from actorflow.toml, or [tool.actorflow] of pyproject.toml."
 )
+
+
+class _Text(click.ParamType[object]):
+    """A text that `read` takes; what it does not take is a usage error in its own words."""
+
+    def __init__(self, name: str, read: Callable[[str], object]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        try:
+            self._read(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
+def _size(text: str) -> object:
+    from actorflow.flows.sizes import size_bytes
+
+    return size_bytes(text if not text.isdecimal() else int(text))
+
+
+def _duration(text: str) -> object:
+    from actorflow.flows.durations import seconds
+
+    return seconds(text)
+
+
+SIZE = _Text("size", _size)
+DURATION = _Text("duration", _duration)
+
+
+def limit_options(command: F) -> F:
+    """--timeout, --max-memory, --default-memory and --max-cpus: the limits of a run as a whole."""
+    for option in (
+        click.option(
+            "--max-cpus", type=click.FloatRange(min=0, min_open=True), help="CPUs that tasks may use at once."
+        ),
+        click.option(
+            "--default-memory",
+            type=SIZE,
+            metavar="SIZE",
+            help="What a process task counts for that declares no memory; 256MiB by default.",
+        ),
+        click.option(
+            "--max-memory",
+            type=SIZE,
+            metavar="SIZE",
+            help="Declared memory of the tasks that run at once, such as 4GiB; 0 for no limit.",
+        ),
+        click.option(
+            "--timeout", type=DURATION, metavar="DURATION", help="Of the whole run, such as 2h; 0s for no limit."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 store_option = click.option(
     "--store",
     envvar="ACTORFLOW_STORE",

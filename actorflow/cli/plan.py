@@ -7,6 +7,7 @@ import click
 from actorflow.cli.options import (
     executor_option,
     json_option,
+    limit_options,
     own_arguments,
     param_option,
     profile_option,
@@ -20,6 +21,7 @@ from actorflow.cli.streams import claimed_stdout
 @own_arguments
 @param_option
 @executor_option
+@limit_options
 @profile_option
 @json_option("The plan as one JSON object.")
 def command(
@@ -28,6 +30,10 @@ def command(
     own: tuple[str, ...],
     pairs: tuple[str, ...],
     executor: str | None,
+    timeout: str | None,
+    max_memory: str | None,
+    default_memory: str | None,
+    max_cpus: float | None,
     profile: str | None,
     as_json: bool,
 ) -> None:
@@ -39,13 +45,14 @@ def command(
       actorflow plan etl.py --executor inline -- --top 5
     """
     from actorflow.cli.json_text import answer
-    from actorflow.cli.settings import settings
+    from actorflow.cli.settings import run_limits, settings
     from actorflow.cli.target import load_and_plan
     from actorflow.flows.describe import plan_to_json
     from actorflow.flows.render import plan_text
 
     with claimed_stdout() as result:
-        chosen = settings(executor=executor, profile=profile)
+        limits = run_limits(timeout, max_memory, default_memory, max_cpus)
+        chosen = settings(executor=executor, limits=limits, profile=profile)
         loaded = load_and_plan(target, own, pairs, chosen, command="actorflow plan")
         if as_json:
             result.write_line(answer(**plan_to_json(loaded.plan)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from actorflow.cli.board import Board, Failure
-from actorflow.cli.failure import failure_lines
+from actorflow.cli.failure import failure_lines, run_failure_lines
 from actorflow.cli.output_lines import last_lines, output_lines
 from actorflow.cli.plain import STATE_WORDS, value_text
 from actorflow.cli.spans import Line, bad, dim, line, ok, strong, warn
@@ -55,7 +55,9 @@ def failure_blocks(board: Board, next_: Next) -> list[Line]:
         lines += failure_lines(failure, folder=next_.folder, full_traceback=next_.full_traceback)
         lines += _printed_lines(next_.printed.get(_origin(failure), ()))
     left = board.total(TaskState.failed) - min(len(board.failures), MAX_FAILURE_BLOCKS)
-    return [*lines, line(dim(f"  and {number(left)} more failed"))] if left > 0 else lines
+    if left > 0:
+        lines.append(line(dim(f"  and {number(left)} more failed")))
+    return [*lines, *(run_failure_lines(board.cause, board.error) if board.error is not None else [])]
 
 
 def summary_line(board: Board) -> Line:

@@ -9,8 +9,10 @@ import click
 
 from actorflow.cli.complaint import refusal
 from actorflow.cli.options import (
+    DURATION,
     executor_option,
     json_option,
+    limit_options,
     own_arguments,
     param_option,
     profile_option,
@@ -30,6 +32,10 @@ SLOW_LOAD_S = 1.0
 @param_option
 @executor_option
 @click.option("--workers", type=click.IntRange(min=1), help="How many worker processes; one a core by default.")
+@limit_options
+@click.option(
+    "--grace", type=DURATION, metavar="DURATION", help="How long cancelled tasks may take to end; 10s by default."
+)
 @profile_option
 @store_option
 @click.option(
@@ -55,6 +61,11 @@ def command(
     pairs: tuple[str, ...],
     executor: str | None,
     workers: int | None,
+    timeout: str | None,
+    max_memory: str | None,
+    default_memory: str | None,
+    max_cpus: float | None,
+    grace: str | None,
     profile: str | None,
     store: str | None,
     trace: bool | None,
@@ -72,6 +83,7 @@ def command(
     Examples:
       actorflow run etl.py
       actorflow run etl.py -p day=2026-11-20 --workers 4
+      actorflow run etl.py --max-memory 4GiB --timeout 2h
       actorflow run etl.py:nightly --profile ci --json
       actorflow run etl.py -- --top 5
       actorflow run etl.py -- --help
@@ -81,14 +93,22 @@ def command(
     _require_backend(backend)
 
     # From here on floors below are imported, then the user's file: the slow part, and the first line is out.
-    from actorflow.cli.settings import settings
+    from actorflow.cli.settings import run_limits, settings
     from actorflow.cli.stopping import sigterm_raises
     from actorflow.cli.target import load_and_plan
 
     with claimed_stdout() as result:
         with sigterm_raises():
             began_s = time.monotonic()
-            chosen = settings(executor=executor, workers=workers, store=store, trace=trace, profile=profile)
+            chosen = settings(
+                executor=executor,
+                workers=workers,
+                store=store,
+                trace=trace,
+                limits=run_limits(timeout, max_memory, default_memory, max_cpus),
+                grace=grace,
+                profile=profile,
+            )
             if chosen.trace:
                 from actorflow.cli.tracing import require_tracing
 

@@ -13,20 +13,31 @@ import click
 
 from actorflow.cli.complaint import Complaint, Place, Remark
 from actorflow.cli.profile import NO_PROFILE, Profile, read_profile
+from actorflow.flows.durations import seconds
 from actorflow.flows.faults import FlowFaults, did_you_mean
 from actorflow.flows.graph import Graph
+from actorflow.flows.limits import NO_LIMITS, RunLimits
 from actorflow.flows.params import BoundParam, parse_params
 from actorflow.flows.plan import KNOWN_EXECUTORS, Plan, make_plan
+from actorflow.flows.sizes import Size
+
+DEFAULT_GRACE_S = 10.0
+"""How long what runs may take to end once the run is cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a command was told about how to run. store: None means where the store is by default."""
+    """What a command was told about how to run. store: None means where the store is by default.
+
+    limits: of the run as a whole. grace_s: how long what runs may take to end once the run is cancelled.
+    """
 
     executor: str | None = None
     workers: int | None = None
     store: str | None = None
     trace: bool = False
+    limits: RunLimits = NO_LIMITS
+    grace_s: float = DEFAULT_GRACE_S
     profile: Profile = NO_PROFILE
 
 
@@ -36,6 +47,8 @@ def settings(
     workers: int | None = None,
     store: str | None = None,
     trace: bool | None = None,
+    limits: RunLimits = NO_LIMITS,
+    grace: str | None = None,
     profile: str | None = None,
 ) -> Settings:
     """Flags (None where not given) over the profile of that name. Raises Complaint."""
@@ -45,8 +58,26 @@ def settings(
         workers=workers or chosen.workers,
         store=store or chosen.store,
         trace=bool(chosen.trace if trace is None else trace),
+        limits=limits,
+        grace_s=DEFAULT_GRACE_S if grace is None else seconds(grace),
         profile=chosen,
     )
+
+
+def run_limits(
+    timeout: str | None, max_memory: str | None, default_memory: str | None, max_cpus: float | None
+) -> RunLimits:
+    """What the flags of those names say, which have been read once already."""
+    return RunLimits(
+        timeout=timeout,
+        max_memory=_size(max_memory),
+        default_memory=_size(default_memory),
+        max_cpus=max_cpus,
+    )
+
+
+def _size(text: str | None) -> Size | None:
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def split_params(pairs: Sequence[str]) -> dict[str, list[str]]:
@@ -78,7 +109,7 @@ def bound_params(
 
 def plan_of(graph: Graph, params: Mapping[str, BoundParam], chosen: Settings) -> Plan:
     """The plan under these settings. Raises FlowFaults, or Complaint where the profile does not fit the dag."""
-    return make_plan(with_profile(graph, chosen.profile), params, executor=chosen.executor)
+    return make_plan(with_profile(graph, chosen.profile), params, executor=chosen.executor, limits=chosen.limits)
 
 
 def with_profile(graph: Graph, profile: Profile) -> Graph:

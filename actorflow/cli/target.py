@@ -9,6 +9,7 @@ from actorflow.cli.dag_options import read_own_options
 from actorflow.cli.settings import Settings, bound_params, plan_of, split_params, with_profile
 from actorflow.flows.dag import Dag
 from actorflow.flows.faults import FlowFaults
+from actorflow.flows.limits import available_cpu_ids, caps_of
 from actorflow.flows.load import load_dag
 from actorflow.flows.plan import Plan, graph_faults
 
@@ -42,7 +43,9 @@ def load_and_check(target: str, own: Sequence[str], pairs: Sequence[str], chosen
     given = split_params(pairs)
     dag = load_dag(target)
     bound_params(dag.graph, pairs=given, own=_own_options(dag, own, f"actorflow validate {target}"))
-    faults = graph_faults(with_profile(dag.graph, chosen.profile).steps, executor=chosen.executor)
+    graph = with_profile(dag.graph, chosen.profile)
+    caps = caps_of(graph, chosen.limits, available_cpu_ids())
+    faults = graph_faults(graph.steps, executor=chosen.executor, caps=caps)
     if faults:
         raise FlowFaults(faults)
     return dag

@@ -15,13 +15,14 @@ import anyio
 
 from actorflow.actors.codec import EncodeError
 from actorflow.actors.ref import ActorRef
+from actorflow.executors.affinity import held_to
 from actorflow.executors.worker_pool import STOP_LIMIT_S, WorkerPool, Workshop
 from actorflow.flows.load import import_folder
 from actorflow.runs.error_record import error_record
 from actorflow.runs.executor import AttemptSpec, AttemptState, Capabilities, Cause, Outcome, RunSite
 from actorflow.runs.output_pipes import OutputPipes
 from actorflow.runs.task_context import context_of
-from actorflow.runs.time_limit import within_timeout
+from actorflow.runs.time_limit import before_it_waited_too_long, within_timeout
 from actorflow.runs.values import Value
 from actorflow.runs.worker_process import Launch, RequestTooLarge, WorkerLost, WorkerProcess
 from actorflow.runs.worker_protocol import Reply
@@ -79,9 +80,11 @@ class ProcessExecutor:
         except EncodeError as exc:
             return failed(Cause.bad_input, exc)
         try:
-            worker = await self._worker_for(attempt, self._pool)
+            worker = await before_it_waited_too_long(attempt, partial(self._worker_for, attempt, self._pool))
         except WorkerLost as exc:
             return failed(Cause.lost, exc)
+        if isinstance(worker, Outcome):
+            return worker
         execution = Execution(worker, attempt, arguments, self._pool, self._memory, self.grace_s)
         return await execution.run()
 
@@ -150,9 +153,10 @@ class Execution:
 
     async def _execute(self) -> Outcome:
         try:
-            reply = await self.worker.execute(
-                self.attempt.task, self.arguments, context_of(self.attempt), self.attempt.headers or {}
-            )
+            with held_to(self.worker.pid, self.attempt.cpu_ids):
+                reply = await self.worker.execute(
+                    self.attempt.task, self.arguments, context_of(self.attempt), self.attempt.headers or {}
+                )
         except WorkerLost as exc:
             return failed(Cause.out_of_memory, self._over_quota(exc)) if self.tree.breached else failed(Cause.lost, exc)
         except RequestTooLarge as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ KNOWN_EXECUTORS: Mapping[str, ExecutorTraits] = {
     INLINE: ExecutorTraits(stop=False, quota=False, kinds=_BOTH),
     "async": ExecutorTraits(stop=True, quota=False, kinds=frozenset({TaskKind.coroutine})),
     "thread": ExecutorTraits(stop=False, quota=False, kinds=frozenset({TaskKind.sync})),
-    "process": ExecutorTraits(stop=True, quota=True, kinds=_BOTH, imports=True, pins=True),
+    "process": ExecutorTraits(stop=True, quota=True, kinds=_BOTH, imports=True, pins=hasattr(os, "sched_setaffinity")),
 }
 _DEFAULTS = {TaskKind.sync: "process", TaskKind.coroutine: "async"}
 
@@ -102,9 +103,8 @@ def make_plan(
     cpu_ids: the CPUs that attempts may use; None: those that this process may.
     """
     bound, faults = bind_params(graph.params, params, graph.location)
-    faults += graph_faults(graph.steps, executor=executor, executors=executors)
     caps = caps_of(graph, limits, available_cpu_ids() if cpu_ids is None else cpu_ids)
-    faults += _cap_faults(graph.steps, executor, executors, caps)
+    faults += graph_faults(graph.steps, executor=executor, executors=executors, caps=caps)
     if faults:
         raise FlowFaults(faults)
     steps = _planned(graph, executor, executors, caps)
@@ -116,9 +116,11 @@ def graph_faults(
     *,
     executor: str | None = None,
     executors: Mapping[str, ExecutorTraits] = KNOWN_EXECUTORS,
+    caps: Caps = NO_CAPS,
 ) -> list[Fault]:
     """Everything that is wrong with the steps, whatever the parameters: structure, executors, limits."""
-    return list(in_order([*structure_faults(steps), *executor_faults(steps, executor=executor, executors=executors)]))
+    faults = [*structure_faults(steps), *executor_faults(steps, executor=executor, executors=executors)]
+    return list(in_order([*faults, *_cap_faults(steps, executor, executors, caps)]))
 
 
 def executor_faults(

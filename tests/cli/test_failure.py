@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from actorflow.cli.board import Failure
-from actorflow.cli.failure import failure_lines, short_path
+from actorflow.cli.failure import failure_lines, run_failure_lines, short_path
 from actorflow.cli.spans import plain_text
 from actorflow.runs.executor import Cause, ErrorRecord, Frame
+from actorflow.runs.time_limit import DEADLINE, QUEUE_TIMEOUT, run_timed_out
 from tests.cli.records import VALUE_ERROR
 
 FAILURE = Failure(
@@ -94,3 +95,33 @@ def test_a_message_of_many_lines_is_cut() -> None:
 )
 def test_a_file_below_the_current_folder_is_named_from_there(file: str, short: str) -> None:
     assert short_path(file, "/home/me") == short
+
+
+@pytest.mark.parametrize(
+    ("cause", "type", "help"),
+    [
+        (Cause.timed_out, "builtins:TimeoutError", "raise its `timeout`, or find out what it waited for"),
+        (Cause.timed_out, DEADLINE, "raise its `deadline`, which counts all attempts and the waits between them"),
+        (Cause.timed_out, QUEUE_TIMEOUT, "raise its `queue_timeout`, or give the run more workers"),
+        (Cause.out_of_memory, "x:E", 'raise its `memory`; "1GiB * attempt" gives another attempt more'),
+        (
+            Cause.lost,
+            "x:E",
+            "its process ended without an exception: a crash in C code, os._exit, or a kill from outside",
+        ),
+        (Cause.bad_output, "x:E", "return plain values, dataclasses, pydantic models, arrays or tables"),
+    ],
+)
+def test_each_cause_has_a_way_out_of_its_own(cause: Cause, type: str, help: str) -> None:
+    failure = replace(FAILURE, cause=cause, error=ErrorRecord(type=type, message="so"))
+
+    assert shown(failure)[-1] == f"  help: {help}"
+
+
+def test_a_run_that_failed_as_a_whole_says_why_and_what_to_do() -> None:
+    lines = [plain_text(one) for one in run_failure_lines("timed_out", run_timed_out(60.0))]
+
+    assert lines == [
+        "FAILED the run  timed out: the run was not over within its timeout of 1m",
+        "  help: raise --timeout, or the `timeout` of the dag",
+    ]
