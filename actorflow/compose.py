@@ -245,6 +245,8 @@ def _header(plan: Plan, settings: RunSettings, run_id: str) -> RunStarted:
             attempts=planned.step.retry.attempts,
             timeout_s=planned.step.timeout_s,
             memory_bytes=planned.step.memory_bytes,
+            elementwise=planned.elementwise,
+            kept=planned.kept,
             deadline_s=planned.step.deadline_s,
             queue_timeout_s=planned.step.queue_timeout_s,
             cpus=planned.step.cpus,
