@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from actorflow.flows.task import Task as Task
     from actorflow.flows.task import task as task
     from actorflow.runs.control import RunControl as RunControl
+    from actorflow.runs.output import OutputRecord as OutputRecord
+    from actorflow.runs.output_log import OutputLimits as OutputLimits
+    from actorflow.runs.output_settings import OutputSettings as OutputSettings
     from actorflow.runs.states import RunStatus as RunStatus
     from actorflow.runs.states import TaskState as TaskState
     from actorflow.runs.task_context import TaskContext as TaskContext
@@ -65,6 +68,9 @@ _HOME: Final = {
     "NoProc": "actorflow_supervisors",
     "NodeDown": "actorflow_supervisors",
     "Normal": "actorflow_supervisors",
+    "OutputLimits": "actorflow.runs.output_log",
+    "OutputRecord": "actorflow.runs.output",
+    "OutputSettings": "actorflow.runs.output_settings",
     "RestartIntensity": "actorflow_supervisors",
     "Retry": "actorflow.flows.retry",
     "RunControl": "actorflow.runs.control",
@@ -103,6 +109,9 @@ __all__ = [
     "NoProc",
     "NodeDown",
     "Normal",
+    "OutputLimits",
+    "OutputRecord",
+    "OutputSettings",
     "RestartIntensity",
     "Retry",
     "RunControl",

@@ -11,7 +11,7 @@ from typing import Literal
 import anyio
 import pytest
 
-from actorflow import dag, task
+from actorflow import OutputSettings, dag, task
 from actorflow.compose import RunSettings, execute
 from actorflow.executors.blocked import Names, culprit_at
 from actorflow.flows.dag import Dag
@@ -79,8 +79,8 @@ def holding() -> None:
 def run(pipeline: Dag[..., object], folder: Path, listener: Listener, backend: Backend) -> None:
     async def main() -> None:
         plan = make_plan(pipeline.graph, pipeline.bind().params, executor="thread")
-        settings = RunSettings(store=folder)
-        await execute(plan, pipeline, settings=settings, on_output=listener)
+        settings = RunSettings(store=folder, output=OutputSettings(listener=listener))
+        await execute(plan, pipeline, settings=settings)
 
     anyio.run(main, backend=backend)
 

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import anyio
 import pytest
 
-from actorflow import dag, task
+import actorflow
+from actorflow import OutputSettings, dag, task
 from actorflow.compose import RunSettings, execute
 from actorflow.flows.dag import Dag
 from actorflow.flows.plan import make_plan
@@ -73,8 +74,9 @@ def run(
 
     async def main() -> None:
         plan = make_plan(pipeline.graph, pipeline.bind().params, executor=executor)
-        settings = RunSettings(store=folder, workers=1, capture_prints=capture)
-        await execute(plan, pipeline, settings=settings, on_output=told.extend)
+        output = OutputSettings(listener=told.extend, capture_prints=capture)
+        settings = RunSettings(store=folder, workers=1, output=output)
+        await execute(plan, pipeline, settings=settings)
 
     anyio.run(main, backend=backend)
     return list(SqliteStore(folder).open_run("@last").output_records()), told
@@ -131,6 +133,18 @@ def test_without_being_asked_nothing_stands_in_for_the_programs_streams(
     assert sys.stdout is before
     assert (kept, told) == ([], [])
     assert len(capsys.readouterr().out.splitlines()) == 60
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_program_hears_workers_on_its_own_standard_error_and_through_its_loggers(
+    tmp_path: Path, backend: Backend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = actorflow.run(prints, store=tmp_path, executor="process", workers=1, backend=backend)
+
+    shown = capsys.readouterr()
+    assert result.value == [None, None]
+    assert shown.out == ""
+    assert sorted(shown.err.splitlines()) == ["err 0", "err 1", "log 0", "log 1", "out 0", "out 1"]
 
 
 def test_the_streams_are_as_they_were_after_the_run(tmp_path: Path) -> None:
