@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import pytest
 
@@ -33,14 +33,17 @@ def test_a_recorded_journal_reads_as_it_always_did(version: int, tmp_path: Path)
     assert store.runs()[0].to_json(0.0) == expected["summary"]
 
 
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
 def told_then(found: Any, then: Any) -> Any:
     """What is read now, without the fields that were not told when the journal was recorded."""
     if isinstance(then, dict):
         fields = cast("dict[str, Any]", then)
         return {name: told_then(found[name], fields[name]) for name in fields if name in found}
-    items = cast("list[Any]", found)
-    if isinstance(then, list) and len(items) == len(list[Any](then)):
-        return [told_then(*pair) for pair in zip(items, list[Any](then), strict=True)]
+    if is_list(then) and len(found) == len(then):
+        return [told_then(*pair) for pair in zip(found, then, strict=True)]
     return found
 
 
