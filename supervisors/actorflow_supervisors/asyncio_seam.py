@@ -73,8 +73,6 @@ class AsyncioSeam:
     def cancel_task(self, spawned: Spawned) -> None:
         self._cancel(cast("asyncio.Task[Any]", spawned))
 
-    abandon_task = cancel_task  # a cancel is delivered once, so what swallows it is left alone
-
     def _cancel(self, task: asyncio.Task[Any]) -> None:
         if _is_shielded(self._states, task):
             _look_again(self._loop, self._cancel, task)

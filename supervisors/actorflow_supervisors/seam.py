@@ -145,7 +145,7 @@ class Home:
         self.ended(spawned)
         if not spawned.done():
             _abandoned.add(spawned)
-            self.seam.abandon_task(spawned)
+            self.cancel(spawned)
 
     def interrupt(self, error: KeyboardInterrupt) -> None:
         """For a task: end the block of this home, which raises `error` once it has been left."""
@@ -237,9 +237,6 @@ class Seam(Protocol):
 
     def cancel_task(self, spawned: Spawned) -> None:
         """For `Home.cancel`."""
-
-    def abandon_task(self, spawned: Spawned) -> None:
-        """For `Home.abandon`."""
 
 
 @contextlib.asynccontextmanager

@@ -31,7 +31,7 @@ from actorflow_supervisors.exit_reason import (
     crashed,
     init_failed,
 )
-from actorflow_supervisors.loop import Home, Seam, Slot, Spawned, Timer, current_seam
+from actorflow_supervisors.loop import Home, Interrupt, Seam, Slot, Spawned, Timer, current_seam
 from actorflow_supervisors.supervisor_state import SupervisorState
 from actorflow_supervisors.watchdog import names_child
 
@@ -66,11 +66,12 @@ class Gate:
 class Incarnation:
     """One run of one child, from its spawn until it has fully ended."""
 
-    __slots__ = ("abandoned", "asked", "ended", "error", "grace", "number", "reason", "spawned", "spec", "up")
+    __slots__ = ("abandoned", "asked", "ended", "error", "grace", "number", "reason", "region", "spawned", "spec", "up")
 
-    def __init__(self, spec: ChildSpec, number: int) -> None:
+    def __init__(self, spec: ChildSpec, number: int, region: Interrupt) -> None:
         self.spec = spec
         self.number = number
+        self.region = region
         self.spawned: Spawned | None = None
         self.up = False
         self.asked = False
@@ -220,7 +221,7 @@ class Life:
             reason = init_failed(ChildStillRunning(spec.id, "abandoned and has not ended"))
             self.tell(do.ChildDown(spec.id, number, reason))
             return
-        incarnation = self._incarnations[spec.id] = Incarnation(spec, number)
+        incarnation = self._incarnations[spec.id] = Incarnation(spec, number, self.seam.interrupt())
         incarnation.spawned = self._home.spawn(
             self._live,
             incarnation,
@@ -230,19 +231,23 @@ class Life:
 
     async def _live(self, incarnation: Incarnation) -> None:
         """The root of a child's task: whatever comes out of the child becomes an exit reason."""
-        spec = incarnation.spec
-        mark = partial(self._mark_up, incarnation)
         try:
-            if spec.signals_started:
-                result = await spec.run(Started(mark, f"{self.state.path}/{spec.id}", self._emit))
-            else:
-                mark()
-                result = await spec.run()
-            incarnation.reason = self._reason_of_return(incarnation, result)
+            if not incarnation.asked:
+                with incarnation.region:
+                    incarnation.reason = await self._run(incarnation)
         except BaseException as error:  # noqa: BLE001 - the promise of this function
             incarnation.reason, incarnation.error = self._reason_of_error(incarnation, error)
         if incarnation.abandoned:
             self._ended(incarnation)
+
+    async def _run(self, incarnation: Incarnation) -> ExitReason:
+        spec, mark = incarnation.spec, partial(self._mark_up, incarnation)
+        if spec.signals_started:
+            result = await spec.run(Started(mark, f"{self.state.path}/{spec.id}", self._emit))
+        else:
+            mark()
+            result = await spec.run()
+        return self._reason_of_return(incarnation, result)
 
     def _mark_up(self, incarnation: Incarnation) -> None:
         if not incarnation.up:
@@ -250,9 +255,8 @@ class Life:
             self.tell(do.ChildUp(incarnation.spec.id, incarnation.number))
 
     def _stop(self, incarnation: Incarnation, grace_s: float | None) -> None:
-        assert incarnation.spawned is not None
         incarnation.asked = True
-        self._home.cancel(incarnation.spawned)
+        incarnation.region.cancel()
         if grace_s is not None:
             incarnation.grace = self.seam.call_at(self.seam.now_s() + grace_s, self._grace_over, incarnation)
 
@@ -262,6 +266,7 @@ class Life:
             return
         incarnation.abandoned = True
         self._abandoned.add(incarnation.spec.id)
+        incarnation.region.abandon()
         self._home.abandon(incarnation.spawned)
         self.tell(do.ChildStuck(incarnation.spec.id, incarnation.number))
 
@@ -275,7 +280,7 @@ class Life:
             incarnation.grace.cancel()
         if incarnation.abandoned:
             self._abandoned.discard(incarnation.spec.id)
-        # Without a reason the task was cancelled before its first step.
+        # Without a reason it was cancelled, as it was asked to be.
         reason = incarnation.reason or Shutdown()
         self.tell(do.ChildDown(incarnation.spec.id, incarnation.number, reason, incarnation.error))
 

@@ -70,11 +70,7 @@ class TrioSeam:
 
     def cancel_task(self, spawned: Spawned) -> None:
         assert isinstance(spawned, _TrioSpawned)
-        spawned.interrupt.cancel()
-
-    def abandon_task(self, spawned: Spawned) -> None:
-        assert isinstance(spawned, _TrioSpawned)
-        spawned.interrupt.abandon()
+        spawned.scope.cancel()
 
 
 def _import_trio() -> None:
@@ -149,11 +145,11 @@ class _TrioInterrupt:
 
 
 class _TrioSpawned:
-    __slots__ = ("_done", "_home", "interrupt")
+    __slots__ = ("_done", "_home", "scope")
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self.interrupt = _TrioInterrupt()
+        self.scope = trio.CancelScope()
         self._done = False
 
     def done(self) -> bool:
@@ -162,7 +158,7 @@ class _TrioSpawned:
     async def live(self, run: Run, args: tuple[object, ...]) -> None:
         error: BaseException | None = None
         try:
-            with self.interrupt:
+            with self.scope:
                 await run(*args)
         except trio.Cancelled:
             raise
