@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from actorflow.actors.handler import handler as handler
     from actorflow.actors.mailbox import Mailbox as Mailbox
     from actorflow.actors.monitor import Down as Down
+    from actorflow.actors.placement.placed import Subprocess as Subprocess
     from actorflow.actors.ref import ActorRef as ActorRef
     from actorflow.actors.system import ActorSystem as ActorSystem
     from actorflow.actors.tree_view import print_tree as print_tree
@@ -79,6 +80,7 @@ _HOME: Final = {
     "RunResult": "actorflow.compose",
     "RunStatus": "actorflow.runs.states",
     "Shutdown": "actorflow_supervisors",
+    "Subprocess": "actorflow.actors.placement.placed",
     "Task": "actorflow.flows.task",
     "TaskContext": "actorflow.runs.task_context",
     "TaskState": "actorflow.runs.states",
@@ -120,6 +122,7 @@ __all__ = [
     "RunResult",
     "RunStatus",
     "Shutdown",
+    "Subprocess",
     "Task",
     "TaskContext",
     "TaskState",

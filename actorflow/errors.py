@@ -13,6 +13,9 @@ ActorflowError
 │   ├── MailboxFull
 │   ├── MessageRefused
 │   ├── NameTaken
+│   ├── NotImportable           a factory that another process cannot find
+│   ├── ProcessLost             a placed actor's process ended unasked
+│   ├── RemoteError             an error of another process, in words
 │   ├── SpawnFailed
 │   └── UnknownHandler
 ├── CodecError                  values that cannot cross
@@ -81,8 +84,11 @@ from actorflow.actors.errors import MailboxFull as MailboxFull
 from actorflow.actors.errors import MessageRefused as MessageRefused
 from actorflow.actors.errors import NameTaken as NameTaken
 from actorflow.actors.errors import OutcomeUnknown as OutcomeUnknown
+from actorflow.actors.errors import ProcessLost as ProcessLost
+from actorflow.actors.errors import RemoteError as RemoteError
 from actorflow.actors.errors import SpawnFailed as SpawnFailed
 from actorflow.actors.errors import UnknownHandler as UnknownHandler
+from actorflow.actors.factory import NotImportable as NotImportable
 from actorflow.compose import RunFailed as RunFailed
 from actorflow.flows.faults import FlowFaults as FlowFaults
 from actorflow.runs.control_client import RunUnreachable as RunUnreachable

@@ -41,6 +41,7 @@ PUBLIC = [
     "RunResult",
     "RunStatus",
     "Shutdown",
+    "Subprocess",
     "Task",
     "TaskContext",
     "TaskState",

@@ -1,0 +1,133 @@
+"""Flight: the messages that were sent to a placed actor's process, and what each is worth when that process ends.
+
+The process counts, in memory that it shares with us and that outlives it, which message it has begun and which it has
+finished. With both numbers, what it left behind is known exactly, whatever ended it:
+
+| number of the message   | what it is worth at the end of the process                            |
+|-------------------------|-----------------------------------------------------------------------|
+| up to `finished`        | handled; an asker without its reply cannot know more: OutcomeUnknown  |
+| `begun`, not `finished` | in hand: what becomes of it is said by faults.settle_crash            |
+| beyond `begun`          | untouched: goes back to the head of the mailbox, in order             |
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections import deque
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True)
+class Landing(Generic[M]):
+    """The table of the module's docstring, for one flight. All in the order sent."""
+
+    handled: tuple[M, ...]
+    in_hand: M | None
+    untouched: tuple[M, ...]
+
+
+class Flight(Generic[M]):
+    """Numbered messages, oldest first, until they are known to be finished. window: how many there may be."""
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+        self._messages: deque[tuple[int, M]] = deque()
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._messages) < self.window
+
+    @property
+    def oldest(self) -> M | None:
+        """What the process is at work for, as far as it has said."""
+        return self._messages[0][1] if self._messages else None
+
+    def add(self, message: M) -> int:
+        """The number that `message` travels under, from 1."""
+        self._last += 1
+        self._messages.append((self._last, message))
+        return self._last
+
+    def finished(self, number: int) -> int:
+        """All up to `number` are finished; returns how many were not known to be."""
+        messages = self._messages
+        before = len(messages)
+        while messages and messages[0][0] <= number:
+            messages.popleft()
+        return before - len(messages)
+
+    def remove(self, number: int) -> None:
+        """This one will not be handled."""
+        for position, (known, _) in enumerate(self._messages):
+            if known == number:
+                del self._messages[position]
+                return
+
+    def land(self, begun: int, finished: int) -> Landing[M]:
+        """The process has ended, with these counts: nothing is in flight any more."""
+        handled: list[M] = []
+        untouched: list[M] = []
+        in_hand: M | None = None
+        for number, message in self._messages:
+            if number <= finished:
+                handled.append(message)
+            elif number == begun:
+                in_hand = message
+            elif number < begun:
+                handled.append(message)  # passed over: its asker had gone, or its time was up
+            else:
+                untouched.append(message)
+        self._messages.clear()
+        return Landing(tuple(handled), in_hand, tuple(untouched))
+
+
+class Progress:
+    """Two numbers in memory shared between two processes: which message was begun, which was finished."""
+
+    def __init__(self, fd: int) -> None:
+        """fd: of `new_file`; stays the caller's."""
+        self._map = mmap.mmap(fd, mmap.PAGESIZE)
+        self._counts = memoryview(self._map).cast("Q")
+
+    @staticmethod
+    def new_file() -> int:
+        """A descriptor of zeroed shared memory, for `Progress` here and there."""
+        fd = os.memfd_create("actorflow-progress") if hasattr(os, "memfd_create") else _unlinked_file()
+        os.ftruncate(fd, mmap.PAGESIZE)
+        return fd
+
+    @property
+    def begun(self) -> int:
+        return self._counts[0]
+
+    @begun.setter
+    def begun(self, number: int) -> None:
+        self._counts[0] = number
+
+    @property
+    def finished(self) -> int:
+        return self._counts[1]
+
+    @finished.setter
+    def finished(self, number: int) -> None:
+        self._counts[1] = number
+
+    def close(self) -> None:
+        self._counts.release()
+        self._map.close()
+
+
+def _unlinked_file() -> int:
+    """Where the system has no anonymous files."""
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

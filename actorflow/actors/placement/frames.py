@@ -1,0 +1,125 @@
+"""Frames: what an actor's process and its owner write to each other, as msgpack arrays over one connection.
+
+Bodies are bytes of the values' codec: arguments, replies, errors. `number` counts the messages of the placed actor
+itself; `id` counts calls of any other actor, each side for its own; `key` names an actor that the other side may call.
+
+| from    | frame     | fields                                                                             |
+|---------|-----------|------------------------------------------------------------------------------------|
+| owner   | spawn     | factory's module, its name, body of its arguments, the actor's address              |
+| owner   | tell      | number, handler, body                                                              |
+| owner   | ask       | number, handler, body, seconds left or None                                        |
+| owner   | drop      | number: its asker has gone                                                         |
+| owner   | stop      | why, in words; seconds of grace or None                                            |
+| process | up        | the actor's class                                                                  |
+| process | reply     | number, how, body                                                                  |
+| process | done      | number: all up to it are finished                                                  |
+| process | dropped   | number: it will not be handled, its asker having gone                              |
+| process | letter    | handler, reason, why in words: a dead letter                                       |
+| process | ended     | body of the exit reason                                                            |
+| both    | call      | id, key, handler, body, seconds left or None, from the placed actor itself         |
+| both    | send      | id, key, handler, body                                                             |
+| both    | taken     | id of a call or send that lies in its mailbox, or never will                       |
+| both    | uncall    | id: its asker has gone                                                             |
+| both    | answer    | id, how, body                                                                      |
+| both    | watch     | id, key                                                                            |
+| both    | unwatch   | id                                                                                 |
+| both    | gone      | id, body of the exit reason                                                        |
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NoReturn
+
+from actorflow.actors.codec.wire import pack, unpack
+
+
+class Kind:
+    """Which frame it is; the codes are the wire format: append, never renumber. Plain ints: msgpack takes no others."""
+
+    spawn: Final = 0
+    tell: Final = 1
+    ask: Final = 2
+    drop: Final = 3
+    stop: Final = 4
+    up: Final = 5
+    reply: Final = 6
+    done: Final = 7
+    ended: Final = 8
+    call: Final = 9
+    send: Final = 10
+    taken: Final = 11
+    uncall: Final = 12
+    answer: Final = 13
+    watch: Final = 14
+    unwatch: Final = 15
+    gone: Final = 16
+    dropped: Final = 17
+    letter: Final = 18
+
+
+class How:
+    """What a body answers with: a value, or an error."""
+
+    value: Final = 0
+    error: Final = 1
+
+
+class NotAFrame(Exception):
+    """Bytes that are none of the table, or not from the side that sends them."""
+
+
+_NONE: Final = type(None)
+_NUMBER: Final = (float, int, _NONE)
+_FIELDS: Final[dict[int, tuple[Any, ...]]] = {
+    Kind.spawn: (str, str, bytes, str, int, str),
+    Kind.tell: (int, str, bytes),
+    Kind.ask: (int, str, bytes, _NUMBER),
+    Kind.drop: (int,),
+    Kind.stop: (str, _NUMBER),
+    Kind.up: (str,),
+    Kind.reply: (int, int, bytes),
+    Kind.done: (int,),
+    Kind.dropped: (int,),
+    Kind.letter: (str, str, str),
+    Kind.ended: (bytes,),
+    Kind.call: (int, int, str, bytes, _NUMBER, bool),
+    Kind.send: (int, int, str, bytes),
+    Kind.taken: (int,),
+    Kind.uncall: (int,),
+    Kind.answer: (int, int, bytes),
+    Kind.watch: (int, int),
+    Kind.unwatch: (int,),
+    Kind.gone: (int, bytes),
+}
+
+
+def pack_frame(item: object) -> bytes:
+    """item: a list of a `Kind` and its fields."""
+    return pack(item)
+
+
+def read_frame(data: bytes) -> list[Any]:
+    """The list that was packed, its fields of the types of the table. Raises NotAFrame."""
+    try:
+        found = unpack(data, _no_extension)
+    except Exception as exc:
+        raise NotAFrame(f"not msgpack: {exc}") from exc
+    if not isinstance(found, list) or not found:
+        raise NotAFrame("not a list")
+    frame: list[Any] = found  # pyright: ignore[reportUnknownVariableType]  # of anything, until it is looked at below
+    try:
+        expected = _FIELDS[frame[0]]
+    except (KeyError, TypeError):
+        raise NotAFrame(f"kind {frame[0]!r:.40} is unknown") from None
+    if len(frame) != len(expected) + 1 or not all(map(isinstance, frame[1:], expected)):
+        raise NotAFrame(f"the fields of {name_of(frame)} do not fit")
+    return frame
+
+
+def name_of(frame: list[Any]) -> str:
+    """What a frame of the table is called."""
+    return next(name for name, code in vars(Kind).items() if code == frame[0])
+
+
+def _no_extension(code: int, data: bytes) -> NoReturn:
+    raise NotAFrame(f"extension {code}")

@@ -1,0 +1,210 @@
+"""Host: the other half of a placed actor, inside its process: a system of its own that runs its code.
+
+What the owner sends is put into the actor's mailbox here, a window of it at most; how far the actor has come is counted
+in shared memory, which outlives this process. A crash is only reported: the owner decides what follows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+
+from actorflow.actors.codec import DecodeError
+from actorflow.actors.dead_letters import DeadLetterReason
+from actorflow.actors.envelope import Ask
+from actorflow.actors.factory import FactorySpec, load_factory
+from actorflow.actors.placement.flight import Progress
+from actorflow.actors.placement.frames import Kind
+from actorflow.actors.placement.host_cell import Arrival, HostCell
+from actorflow.actors.placement.link import Link
+from actorflow.actors.placement.passing import Address
+from actorflow.actors.ref import cell_of
+from actorflow.actors.system import ActorSystem
+from actorflow_supervisors.exit_reason import ExitReason, InitFailed, Shutdown
+from actorflow_supervisors.policy import Restart
+from actorflow_transports.errors import TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actorflow.actors.actor import Actor
+    from actorflow.actors.cell import Cell
+    from actorflow.actors.mailbox import Mailbox
+    from actorflow_supervisors.child import ChildPolicy
+    from actorflow_transports.interface import Connection
+
+
+class HostSystem(ActorSystem):
+    """The actors of a host's process."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self.host = host
+
+    def new_cell(
+        self, parent: Cell | None, factory: Callable[[], Actor], name: str | None, policy: ChildPolicy, mailbox: Mailbox
+    ) -> Cell:
+        return HostCell(self.host, self, parent, factory, name, policy, mailbox)
+
+
+class Host:
+    """One placed actor's process, from its start to its end."""
+
+    def __init__(self, connection: Connection, progress: Progress) -> None:
+        self.progress = progress
+        self.system = HostSystem(self)
+        self.cell: HostCell | None = None
+        self._connection = connection
+        self._outgoing: deque[list[Any]] = deque()
+        self._acked = 0
+
+    async def __aenter__(self) -> Self:
+        await self.system.__aenter__()
+        self._pending = self.system.seam.waiter()
+        self.link = Link(self.system, self.send)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.link.close("its owner is gone")
+        await self.system.__aexit__(kind, error, trace)
+
+    async def run(self, module: str, qualname: str, arguments: bytes, node: str, key: int, path: str) -> None:
+        """Be that actor until it ends, or until the owner is gone."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._write)
+            tasks.start_soon(self._receive_until_lost, tasks.cancel_scope)
+            try:
+                factory = load_factory(FactorySpec(module, qualname, arguments))
+            except Exception as error:  # noqa: BLE001 - the user's module may raise anything
+                await self._say_goodbye(InitFailed(error))
+            else:
+                await self._say_goodbye(await self._lived(factory, Address(node, key, path)))
+            tasks.cancel_scope.cancel()
+
+    async def _lived(self, factory: Any, address: Address) -> ExitReason:
+        policy = self.system.policy_for(Restart.temporary, None, None, None)
+        ref = self.system.spawn_below(None, factory, None, policy, None)
+        cell = self.cell = cell_of(ref)  # type: ignore[assignment]  # made by the line above
+        assert isinstance(cell, HostCell)
+        cell.path_there = address.path
+        self.link.aliases[cell] = address
+        down = await self.system.down(ref)
+        return down.reason
+
+    async def _say_goodbye(self, reason: ExitReason) -> None:
+        """The last frame; what was sent before it is on its way, too, when this returns."""
+        self._outgoing.append([Kind.ended, self.link.passing.pack_reason(reason)])
+        outgoing, self._outgoing = self._outgoing, deque()
+        try:
+            for frame in outgoing:
+                await self._connection.send(frame)
+            await self._connection.drain()
+        except TransportError:
+            return
+
+    # What goes out.
+
+    def send(self, frame: list[Any]) -> None:
+        self._outgoing.append(frame)
+        self._pending.wake()
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                while self._outgoing:
+                    frame = self._outgoing.popleft()
+                    if not self._connection.try_send(frame):
+                        await self._connection.send(frame)
+                await self._pending.wait()
+        except TransportError:  # the receiver tells why
+            return
+
+    def up(self, cell: HostCell) -> None:
+        """The actor has started."""
+        cls = type(cell.actor)
+        self.send([Kind.up, f"{cls.__module__}:{cls.__qualname__}"])
+
+    def begun(self, number: int) -> None:
+        self.progress.begun = number
+
+    def finished(self, number: int, *, is_told: bool) -> None:
+        """is_told: the owner will hear of it by an answer."""
+        self.progress.finished = number
+        if is_told:
+            self._acked = number
+        elif number - self._acked >= ACK_EVERY or (self.cell is not None and not self.cell.inbox.items):
+            self._acked = number
+            self.send([Kind.done, number])
+
+    def letter(self, name: str, reason: DeadLetterReason, errors: tuple[BaseException, ...]) -> None:
+        """A dead letter belongs to the owner's."""
+        self.send([Kind.letter, name, reason.value, "; ".join(map(str, errors))])
+
+    # What comes in.
+
+    async def _receive_until_lost(self, scope: anyio.CancelScope) -> None:
+        try:
+            while True:
+                self._take(await self._connection.receive())
+        except (TransportError, DecodeError):
+            pass
+        scope.cancel()
+
+    def _take(self, frame: list[Any]) -> None:
+        cell = self.cell
+        match frame[0]:
+            case Kind.tell if cell is not None:
+                cell.inbox.put((frame[2], (Arrival(frame[1], frame[3]),), None))
+            case Kind.ask if cell is not None:
+                number, name, body, left_s = frame[1:]
+                slot = ReplySlot(self, number)
+                ask = Ask(name, (Arrival(number, body),), {}, slot, cell, self.link.deadline_s(left_s))
+                slot.ask = ask
+                cell.inbox.put(ask)
+            case Kind.drop if cell is not None:
+                cell.asker_of_gone(frame[1])
+            case Kind.stop if cell is not None:
+                cell.supervisor.stop_child_nowait(cell, Shutdown(frame[1]))
+            case _:
+                self.link.receive(frame)
+
+
+ACK_EVERY = 64
+"""Finished messages that are told together, while more wait."""
+
+
+class ReplySlot:
+    """The slot of an ask of the placed actor: its outcome is a reply to the owner."""
+
+    __slots__ = ("_done", "_host", "ask", "number")
+
+    def __init__(self, host: Host, number: int) -> None:
+        self._host = host
+        self._done = False
+        self.number = number
+        self.ask: Ask | None = None
+
+    def set_result(self, value: Any, /) -> None:
+        if self._done:
+            return
+        self._done = True
+        cell = self._host.cell
+        if cell is not None and cell.is_ending and self.number > self._host.progress.begun:
+            return  # it was never begun, so it is the owner's again
+        how, body = self._host.link.answer_of(self.ask, value)
+        self._host.send([Kind.reply, self.number, how, body])
+
+    def dropped(self) -> None:
+        """Nobody waits for it any more."""
+        self._done = True
+
+    def done(self) -> bool:
+        return self._done
+
+    def __await__(self) -> Any:
+        raise RuntimeError("nobody waits in this slot")

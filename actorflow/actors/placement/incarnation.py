@@ -1,0 +1,286 @@
+"""Incarnation: one life of a placed actor: a process, the connection to it, and the messages in flight."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from actorflow.actors.actor import Actor
+from actorflow.actors.codec import DecodeError
+from actorflow.actors.codec.type_names import UnknownType
+from actorflow.actors.dead_letters import DeadLetterReason
+from actorflow.actors.envelope import Ask, Message
+from actorflow.actors.errors import ProcessLost, RemoteError
+from actorflow.actors.placement.flight import Flight, Progress
+from actorflow.actors.placement.frames import Kind, NotAFrame, pack_frame, read_frame
+from actorflow.actors.placement.link import CallSlot, Link
+from actorflow.actors.placement.passing import RESOLVER
+from actorflow.actors.placement.places import places_of
+from actorflow.actors.placement.stderr_tail import StderrTail
+from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Killed, Shutdown, describe
+from actorflow_supervisors.process import Process, ProcessStartFailed
+from actorflow_transports.errors import TransportError
+from actorflow_transports.interface import Connection, ConnectionOptions
+from actorflow_transports.subprocess import from_socket, socket_pair
+
+if TYPE_CHECKING:
+    from actorflow.actors.placement.placed import PlacedCell
+
+logger = logging.getLogger("actorflow.actors")
+
+MAX_FRAME_BYTES = 128 << 20
+GOODBYE_S = 2.0
+"""Seconds that a process has to end after its actor has."""
+
+OPTIONS = ConnectionOptions(encode=pack_frame, decode=read_frame, max_frame_bytes=MAX_FRAME_BYTES)
+
+
+class Incarnation:
+    """One process. lost: why it is gone though nobody asked it to go, None otherwise."""
+
+    def __init__(self, cell: PlacedCell) -> None:
+        self.cell = cell
+        self.system = cell.system
+        self.lost: BaseException | None = None
+        self._flight: Flight[Message] = Flight(cell.placement.window)
+        self._asks: dict[int, Ask] = {}
+        self._outgoing: deque[list[Any]] = deque()
+        self._pending = self.system.seam.waiter()
+        self._changed = self.system.seam.waiter()
+        self._is_up = False
+        self._is_over = False
+        self._reason: ExitReason | None = None
+        self._starting = anyio.CancelScope()
+        self._link = Link(self.system, self._send)
+        self._link.aliases[cell] = cell.address
+
+    def wake(self) -> None:
+        """The cell has a signal for it."""
+        self._changed.wake()
+        if not self._is_up:
+            self._starting.cancel()
+
+    async def run(self) -> ExitReason:
+        """From the start of the process to its end; says why it ended."""
+        cell = self.cell
+        ours, theirs = socket_pair()
+        tail = StderrTail()
+        shared = Progress.new_file()
+        progress = Progress(shared)
+        process: Process | None = None
+        try:
+            with self._starting, theirs:
+                socket.send_fds(ours, [b"p"], [shared])
+                places = places_of(self.system)
+                process = await places.process(cell.spec.module, theirs, tail.write_fd, cell.placement.quota_bytes)
+            if process is None:
+                return cell.asked_to_end or Shutdown()
+            tail.given_away()
+            async with from_socket(ours, OPTIONS, peer=f"the process of {cell.path!r}") as connection:
+                return await self._live(process, connection, progress, tail)
+        except ProcessStartFailed as error:
+            return InitFailed(error)
+        finally:
+            ours.close()
+            os.close(shared)
+            progress.close()
+            if process is not None and process.exit is None:
+                process.kill()
+                with anyio.CancelScope(shield=True):  # bounded: what is killed is gone, or is reported
+                    await process.wait()
+            tail.drain()
+            tail.close()
+
+    async def _live(self, process: Process, connection: Connection, progress: Progress, tail: StderrTail) -> ExitReason:
+        cell = self.cell
+        spec, address = cell.spec, cell.address
+        self._send([Kind.spawn, spec.module, spec.qualname, spec.arguments, address.node, address.key, address.path])
+        killed_after_s: float | None = None
+        reason: ExitReason = Shutdown("its system was left")
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._receive, connection)
+                tasks.start_soon(self._write, connection)
+                tasks.start_soon(tail.run)
+                killed_after_s = await self._until_over()
+                await self._end(process, killed_after_s)
+                connection.close()
+                tasks.cancel_scope.cancel()
+            tail.drain()
+            reason = self._reason or self._lost_reason(process, tail, killed_after_s)
+        finally:
+            self._land(progress, reason)
+        return reason
+
+    def _land(self, progress: Progress, reason: ExitReason) -> None:
+        """Nothing comes any more: every message in flight is settled."""
+        self._is_over = True
+        self._link.close(describe(reason))
+        self.cell.handled += self._flight.finished(progress.finished)
+        self.cell.landed(self._flight.land(progress.begun, progress.finished), self._asks, reason)
+
+    async def _until_over(self) -> float | None:
+        """Wait for the end, and ask for it when it is wanted. Returns the grace if that was over before."""
+        cell = self.cell
+        while not self._over() and not cell.asked_to_end:
+            await self._changed.wait()
+        if self._over():
+            return None
+        grace_s = cell.policy.shutdown_s
+        why = cell.asked_to_end
+        self._send([Kind.stop, "" if why is None else describe(why), grace_s])
+        with anyio.move_on_after(math.inf if grace_s is None else grace_s):
+            while not self._over():
+                await self._changed.wait()
+        return None if self._over() else grace_s
+
+    def _over(self) -> bool:
+        return self._is_over
+
+    async def _end(self, process: Process, killed_after_s: float | None) -> None:
+        """The process has said goodbye, was lost, or did not stop in time: it is gone when this returns."""
+        with anyio.CancelScope(shield=True):  # bounded
+            if killed_after_s is None and self._reason is not None:
+                with anyio.move_on_after(GOODBYE_S):
+                    await process.wait()
+            if process.exit is None:
+                process.kill()
+                await process.wait()
+
+    def _lost_reason(self, process: Process, tail: StderrTail, killed_after_s: float | None) -> ExitReason:
+        ended = process.exit
+        assert ended is not None
+        held_bytes = process.last_rss_bytes or ended.peak_rss_bytes or 0  # it may have been too short for a sample
+        self.lost = ProcessLost(process.pid, str(ended), held_bytes, tail.last_lines)
+        if killed_after_s is not None:
+            detail = f"did not stop within {killed_after_s:g} s, so its process was killed"
+            logger.error("actor %s %s", self.cell.path, detail)
+            return Killed("timeout", detail, signal=ended.signal, exit_code=ended.exit_code)
+        breach = process.breach
+        return Killed(
+            "signal" if breach is None else "memory",
+            str(self.lost) if breach is None else f"used {breach.peak_bytes:,} bytes of {breach.limit_bytes:,}",
+            signal=ended.signal,
+            exit_code=ended.exit_code,
+            peak_rss_bytes=ended.peak_rss_bytes if breach is None else breach.peak_bytes,
+        )
+
+    # What goes out.
+
+    def _send(self, frame: list[Any]) -> None:
+        if not self._is_over:
+            self._outgoing.append(frame)
+            self._pending.wake()
+
+    async def _write(self, connection: Connection) -> None:
+        try:
+            while True:
+                frame = self._next_frame()
+                if frame is None:
+                    self.cell.inbox.parked = CallSlot(self._pending.wake)
+                    await self._pending.wait()
+                elif not connection.try_send(frame):
+                    await connection.send(frame)
+        except TransportError:  # the receiver tells why
+            return
+        finally:
+            self.cell.inbox.parked = None
+
+    def _next_frame(self) -> list[Any] | None:
+        if self._outgoing:
+            return self._outgoing.popleft()
+        inbox, cell = self.cell.inbox, self.cell
+        while self._is_up and inbox.items and self._flight.has_room and not cell.asked_to_end:
+            message = inbox.items.popleft()
+            if inbox.waiting is not None and len(inbox.items) <= inbox.settings.low_water:
+                inbox.take_in()
+            frame = self._frame_of(message)
+            if frame is not None:
+                return frame
+        if inbox.waiting is not None and not inbox.items:
+            inbox.take_in()
+        return None
+
+    def _frame_of(self, message: Message) -> list[Any] | None:
+        """None for what nobody waits for any more."""
+        if isinstance(message, tuple):
+            name, (body,), _ = message
+            return [Kind.tell, self._flight.add(message), name, body]
+        ask: Any = message
+        if not isinstance(message, Ask):  # a tell that crashed an incarnation before
+            return [Kind.tell, self._flight.add(message), ask.name, ask.args[0]]
+        if ask.slot.done() or not self.cell.is_in_time(ask):
+            return None
+        number = self._flight.add(ask)
+        self._asks[number] = ask
+        return [Kind.ask, number, ask.name, ask.args[0], self._link.left_s(ask)]
+
+    def drop(self, ask: Ask) -> None:
+        """Its asker has gone."""
+        number = next((number for number, known in self._asks.items() if known is ask), None)
+        if number is not None:
+            del self._asks[number]
+            self._send([Kind.drop, number])
+
+    # What comes in.
+
+    async def _receive(self, connection: Connection) -> None:
+        try:
+            while True:
+                self._take(await connection.receive())
+        except (TransportError, DecodeError, NotAFrame) as error:
+            logger.debug("the process of %s: %s", self.cell.path, error)
+        self._is_over = True
+        self._changed.wake()
+
+    def _take(self, frame: list[Any]) -> None:
+        match frame[0]:
+            case Kind.reply:
+                number = frame[1]
+                self._finished(number)
+                ask = self._asks.pop(number, None)
+                if ask is not None:
+                    self._link.settle(ask, frame[2], frame[3])
+            case Kind.done:
+                self._finished(frame[1])
+            case Kind.dropped:
+                self._flight.remove(frame[1])
+                self._pending.wake()
+            case Kind.up:
+                self._is_up = True
+                self.cell.started(_class_called(frame[1]))
+                self._pending.wake()
+            case Kind.letter:
+                name, reason, why = frame[1:]
+                error = RemoteError("", why, "")
+                self.cell.dead_letter((name, (), None), DeadLetterReason(reason), (error,))
+            case Kind.ended:
+                self._ended(self._link.passing.read_reason(frame[1]))
+            case _:
+                self._link.receive(frame)
+
+    def _finished(self, number: int) -> None:
+        self.cell.handled += self._flight.finished(number)
+        if self.cell.inbox.items:
+            self._pending.wake()
+
+    def _ended(self, reason: ExitReason) -> None:
+        asked = self.cell.asked_to_end
+        self._reason = reason if asked is None or isinstance(reason, Crashed | InitFailed | Killed) else asked
+        self._is_over = True
+        self._changed.wake()
+
+
+def _class_called(name: str) -> type[Actor] | None:
+    with contextlib.suppress(UnknownType):
+        found = RESOLVER.resolve(name)
+        if issubclass(found, Actor):
+            return found
+    return None

@@ -1,0 +1,229 @@
+"""Placed: the cell of an actor whose code runs in another process. Its mailbox, its name and its supervision are here.
+
+Messages are encoded when they are sent, so what cannot travel is refused at the sender; they wait here, in the mailbox
+of any other actor, and go out a window at a time. What happens when the process ends: `flight`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from actorflow.actors import admission, faults
+from actorflow.actors.cell import Cell
+from actorflow.actors.dead_letters import DeadLetterReason
+from actorflow.actors.dispatch import NO_TABLE, table_of
+from actorflow.actors.envelope import Ask, Message, Retold, Tell, handler_name
+from actorflow.actors.errors import ActorCrashed, ActorNotRunning, OutcomeUnknown, SpawnFailed
+from actorflow.actors.factory import FactorySpec, NotImportable, describe_factory
+from actorflow.actors.mailbox import Inbox, Mailbox
+from actorflow.actors.placement.flight import Landing
+from actorflow.actors.placement.incarnation import Incarnation
+from actorflow.actors.placement.link import class_of, deliver, exports_of
+from actorflow.actors.placement.passing import Address, Passing
+from actorflow.actors.ref import ActorRef, cell_of
+from actorflow_supervisors.exit_reason import Crashed, ExitReason, Killed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actorflow.actors.actor import Actor
+    from actorflow.actors.system import ActorSystem
+    from actorflow_supervisors.child import ChildPolicy
+
+
+DEFAULT_WINDOW = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subprocess:
+    """`system.spawn(Counter, placement=Subprocess())`: each incarnation of the actor runs in a process of its own.
+
+    quota_bytes: of memory, for the process and all it starts; beyond it they are killed, and nobody else. window:
+    messages sent to the process ahead of the one in hand; the others wait in the mailbox, which stays here.
+    """
+
+    quota_bytes: int | None = None
+    window: int = DEFAULT_WINDOW
+
+    def __post_init__(self) -> None:
+        if self.window < 1:
+            raise ValueError(f"the window of a placed actor must be 1 or more, not {self.window}")
+        if self.quota_bytes is not None and self.quota_bytes < 1:
+            raise ValueError(f"the quota of a placed actor must be 1 byte or more, not {self.quota_bytes}")
+
+    def new_cell(
+        self,
+        system: ActorSystem,
+        parent: Cell | None,
+        factory: Callable[[], Actor],
+        name: str | None,
+        policy: ChildPolicy,
+        mailbox: Mailbox,
+    ) -> Cell:
+        """For the system. Raises SpawnFailed for a factory that another process cannot find."""
+        try:
+            spec = describe_factory(factory)
+        except NotImportable as error:
+            raise SpawnFailed(f"{error}") from error
+        return PlacedCell(system, parent, factory, name, policy, mailbox, placement=self, spec=spec)
+
+
+class PlacedCell(Cell):
+    """One placed actor's life. Each of its incarnations is a process."""
+
+    __slots__ = ("_passing", "_running", "placement", "spec")
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        parent: Cell | None,
+        factory: Callable[[], Actor],
+        name: str | None,
+        policy: ChildPolicy,
+        mailbox: Mailbox,
+        *,
+        placement: Subprocess,
+        spec: FactorySpec,
+    ) -> None:
+        super().__init__(system, parent, factory, name, policy, mailbox)
+        self.inbox = Inbox(mailbox, inspected=True)  # each message passes `admit_...` below
+        self.placement = placement
+        self.spec = spec
+        cls = class_of(self)
+        self.table = NO_TABLE if cls is None else table_of(cls)
+        self._passing = Passing(self._address_of, _no_refs)
+        self._running: Incarnation | None = None
+
+    @property
+    def address(self) -> Address:
+        """What its process knows it by."""
+        exports = exports_of(self.system)
+        return Address(exports.node, exports.key_of(self), self.path)
+
+    def is_in_time(self, ask: Ask) -> bool:
+        """False if its deadline has passed; then it is told so."""
+        return self._is_in_time(ask)
+
+    @property
+    def asked_to_end(self) -> ExitReason | None:
+        """Why the running incarnation is to end; None while it is not."""
+        return self.stop_reason or self._leaving
+
+    def _address_of(self, ref: ActorRef[Any]) -> Address:
+        exports = exports_of(self.system)
+        cell = cell_of(ref)
+        return Address(exports.node, exports.key_of(cell), cell.path)
+
+    # What senders call.
+
+    async def admit_tell(self, message: Tell) -> None:
+        await admission.admit_tell(self, self._packed_tell(message))
+
+    def admit_nowait(self, message: Tell) -> bool:
+        return admission.admit_nowait(self, self._packed_tell(message))
+
+    async def admit_ask(self, ask: Ask) -> None:
+        self._pack_ask(ask)
+        await admission.admit_ask(self, ask)
+
+    def relay(self, message: Tell | Ask, taken: Callable[[], None]) -> None:
+        """For the link of another process that calls this actor."""
+        if isinstance(message, Ask):
+            self._pack_ask(message)
+            deliver(self, message, taken)
+        else:
+            deliver(self, self._packed_tell(message), taken)
+
+    def _packed_tell(self, message: Tell) -> Tell:
+        name, args, kwargs = message
+        return (name, (self._passing.pack_call(args, kwargs or {}, self._where(name)),), None)
+
+    def _pack_ask(self, ask: Ask) -> None:
+        ask.args = (self._passing.pack_call(ask.args, ask.kwargs, self._where(ask.name)),)
+        ask.kwargs = {}
+
+    def _where(self, name: str) -> str:
+        return f"arguments of {name} for {self.path!r}"
+
+    def asker_gone(self, ask: Ask, cancelled: BaseException | None = None) -> None:
+        super().asker_gone(ask, cancelled)
+        if self._running is not None:
+            self._running.drop(ask)
+
+    # What the supervisor calls.
+
+    def interrupt(self) -> None:
+        self._signals += 1
+        if self._running is not None:
+            self._running.wake()
+
+    def grace_extended(self) -> bool:
+        """The incarnation kills its process when the grace is over, and that takes a moment."""
+        return self._running is not None
+
+    async def incarnate(self) -> ExitReason:
+        self._clear_signals()
+        self._running = running = Incarnation(self)
+        try:
+            reason = await running.run()
+        finally:
+            self._running = None
+            self.restarting = True
+        return reason
+
+    def started(self, cls: type[Actor] | None) -> None:
+        """For the incarnation: its process says that the actor is up. cls: its class, where it is known here."""
+        if cls is not None:
+            self.table = table_of(cls)
+        self.restarting = False
+        self.mark_started()
+
+    def landed(self, landing: Landing[Message], asks: dict[int, Ask], reason: ExitReason) -> None:
+        """For the incarnation: its process has ended, and nothing is in flight any more."""
+        untouched = {id(message) for message in landing.untouched}
+        if landing.in_hand is not None:
+            untouched.add(id(landing.in_hand))
+            self._settle_in_hand(landing.in_hand, reason)
+        for ask in asks.values():
+            if id(ask) not in untouched:
+                why = f"actor {self.path!r} had handled {ask.name} when its process ended, before the reply was here"
+                ask.fail(OutcomeUnknown(why))
+        for message in reversed(landing.untouched):
+            self._take_back(message)
+
+    def _settle_in_hand(self, message: Message, reason: ExitReason) -> None:
+        if not isinstance(message, tuple | Ask | Retold):
+            return
+        error = reason.error if isinstance(reason, Crashed) else None
+        if error is None and isinstance(reason, Killed) and self.last_error is not None:
+            error = self.last_error
+        if error is None:
+            if isinstance(message, Ask):
+                message.fail(ActorNotRunning(self.path, "was stopped while it handled the message"))
+        elif handler_name(message) in self.table.handlers:
+            faults.settle_crash(self, message, error)
+        else:
+            if isinstance(message, Ask):
+                message.fail(ActorCrashed(self.path, message.name, error))
+            else:
+                self.dead_letter(message, DeadLetterReason.crashed, (error,))
+
+    def _take_back(self, message: Message) -> None:
+        """Its place is the head of the mailbox; a closed one has none."""
+        if not self.inbox.closed:
+            self.inbox.items.appendleft(message)
+            return
+        if isinstance(message, Ask):
+            message.fail(ActorNotRunning(self.path, "stopped before it handled the message"))
+        if isinstance(message, tuple | Ask):
+            self.dead_letter(message, DeadLetterReason.stopping)
+
+    @property
+    def last_error(self) -> BaseException | None:
+        """What ended the process of the incarnation that ends."""
+        return None if self._running is None else self._running.lost
+
+
+def _no_refs(address: Address) -> ActorRef[Any]:
+    raise RuntimeError("nothing is read with this")

@@ -1,0 +1,1 @@
+"""Placed actors: the pure parts, and real processes."""

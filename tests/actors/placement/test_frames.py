@@ -1,0 +1,51 @@
+"""Frames: what was packed is read; everything else is refused by name, and nothing breaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actorflow.actors.codec.wire import pack
+from actorflow.actors.placement.frames import Kind, NotAFrame, pack_frame, read_frame
+
+FRAMES: list[list[Any]] = [
+    [Kind.tell, 1, "add", b"x"],
+    [Kind.ask, 2, "add", b"x", None],
+    [Kind.ask, 2, "add", b"x", 0.5],
+    [Kind.ended, b"why"],
+    [Kind.call, 1, 2, "add", b"", None, True],
+]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_a_frame_is_read_as_it_was_packed(frame: Any) -> None:
+    assert read_frame(pack_frame(frame)) == frame
+
+
+@pytest.mark.parametrize(
+    ("item", "why"),
+    [
+        ([], "not a list"),
+        ({"a": 1}, "not a list"),
+        ([99], "kind 99 is unknown"),
+        ([[]], "unknown"),
+        ([Kind.tell, 1, "add"], "the fields of tell do not fit"),
+        ([Kind.tell, "1", "add", b""], "the fields of tell do not fit"),
+        ([Kind.done, None], "the fields of done do not fit"),
+    ],
+)
+def test_what_is_no_frame_is_refused_by_name(item: object, why: str) -> None:
+    with pytest.raises(NotAFrame, match=why):
+        read_frame(pack(item))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_frame_or_are_refused(data: bytes) -> None:
+    try:
+        frame = read_frame(data)
+    except NotAFrame:
+        return
+    assert isinstance(frame, list)
