@@ -28,7 +28,7 @@ ARRAYS: list[Any] = [
     *(np.arange(20)[::3], np.arange(12).reshape(3, 4)[:, 1], np.arange(5)[::-1], np.arange(24).reshape(2, 3, 4)[:, 1]),
     *(np.array(3.5), np.array("text"), np.zeros(0), np.zeros((0, 3)), np.zeros((3, 0, 2)), np.zeros((0, 2**40), "i1")),
     *(np.array([1, 2], dtype) for dtype in "bBhHiIlLqQefdgFDG?"),
-    *(np.array([1, 2], dtype).view(np.dtype(dtype).newbyteorder()) for dtype in ("i2", "u8", "f4", "c16", "U2")),
+    *(np.array([1, 2], dtype).astype(np.dtype(dtype).newbyteorder()) for dtype in ("i2", "u8", "f4", "c16", "U2")),
     *(np.array([True, False]), np.array([math.nan, -0.0, math.inf, 5e-324]), np.array([1j, complex(math.nan, -0.0)])),
     *(np.array(["a", "é€😀", "\0x", ""]), np.array([b"a", b"\xff\0"]), np.array([b"12345"], "V5"), np.array([""])),
     *(np.array(["2020-01-01", "NaT"], f"M8[{unit}]") for unit in ("D", "s", "ns", "Y")),

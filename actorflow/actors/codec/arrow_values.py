@@ -127,13 +127,14 @@ def read_stream(reader: Building, data: object) -> tuple[Any, list[Any]]:
     _refuse_messages(pa, ipc, frozen)
     with ipc.open_stream(pa.py_buffer(frozen)) as stream:
         schema = stream.schema
+        str(schema.names)
         for field in schema:
             _refuse_type_read(pa, field.type)
         limit = max(reader.limits.max_elements, 8 * len(frozen))
         batches: list[Any] = []
         for batch in stream:
             batch.validate(full=True)
-            limit -= sum(_elements(pa, column) for column in batch.columns)
+            limit -= batch.num_rows + sum(_elements(pa, column) for column in batch.columns)
             if limit < 0:
                 raise DecodeError("an Arrow array announces more elements than its bytes can hold")
             batches.append(batch)
@@ -145,6 +146,15 @@ def _refuse_type_read(pa: Any, of: Any) -> None:
         _refuse_type(pa, of)
     except Refusal as refusal:
         raise DecodeError(refusal.reason) from None
+    _read_names(of)
+
+
+def _read_names(of: Any) -> None:
+    """Read the names in a type, which Arrow has not checked to be text; raises UnicodeDecodeError."""
+    getattr(of, "tz", None)
+    for number in range(of.num_fields):
+        str(of.field(number).name)
+        _read_names(of.field(number).type)
 
 
 def _refuse_messages(pa: Any, ipc: Any, data: bytes | memoryview) -> None:

@@ -124,6 +124,8 @@ def _lower_array(parts: Parts, array: Any, depth: int) -> object:
     if array.dtype.hasobject and array.dtype.char == _STRINGS:
         return _lower_strings(parts, array, depth)
     spec = spec_of(array.dtype)
+    if not _is_text(sys.modules["numpy"], array):
+        raise _refusal(array.dtype, "what stands for a character is none")
     is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
     data = in_or_behind(bytes_of(array.T if is_fortran else array), Tag.BUFFER)
     return [MARKS[Tag.NDARRAY], spec, list(array.shape), "F" if is_fortran else "C", data]
@@ -166,7 +168,21 @@ def build_array(reader: Building, items: list[Any]) -> Any:
     if not len(room):
         _refuse_many(reader, dtype, sizes)
         return numpy.zeros(sizes, dtype, order)
-    return numpy.ndarray(sizes, dtype, room, order=order)
+    array = numpy.ndarray(sizes, dtype, room, order=order)
+    if not _is_text(numpy, array):
+        raise DecodeError("what stands for a character is none")
+    return array
+
+
+def _is_text(numpy: Any, array: Any) -> bool:
+    """Whether all that numpy would read as characters are some."""
+    dtype = array.dtype
+    if dtype.names is not None:
+        return all(_is_text(numpy, array[name]) for name in dtype.names)
+    if dtype.kind != "U" or not array.size or not dtype.itemsize:
+        return True
+    points = numpy.ascontiguousarray(array).reshape(-1).view(dtype.byteorder + "u4")
+    return bool(points.max() <= sys.maxunicode)
 
 
 def _refuse_many(reader: Building, dtype: Any, sizes: list[int]) -> None:
@@ -208,7 +224,10 @@ def build_scalar(reader: Building, items: list[Any]) -> Any:
     dtype = dtype_of(numpy, spec)
     if type(data) is not bytes or len(data) != dtype.itemsize:
         raise DecodeError(f"not the {dtype.itemsize} bytes of a {dtype}")
-    return numpy.ndarray((), dtype, bytearray(data))[()] if data else numpy.zeros((), dtype)[()]
+    array = numpy.ndarray((), dtype, bytearray(data)) if data else numpy.zeros((), dtype)
+    if not _is_text(numpy, array):
+        raise DecodeError("what stands for a character is none")
+    return array[()]
 
 
 def build_dtype(_: Building, items: list[Any]) -> Any:

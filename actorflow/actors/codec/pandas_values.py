@@ -378,7 +378,8 @@ def _expect(kind: Any, *values: object) -> None:
 
 def _expect_array(pandas: Any, values: object) -> None:
     """numpy's or pandas' own: any other value would have its own idea of being an array."""
-    _expect((library("numpy").ndarray, pandas.api.extensions.ExtensionArray), values)
+    if not isinstance(values, (library("numpy").ndarray, pandas.api.extensions.ExtensionArray)):
+        raise DecodeError(f"{kind_name(values)} where an array was expected")
 
 
 def _unit(unit: object) -> str:
