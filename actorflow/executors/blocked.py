@@ -100,7 +100,7 @@ class _Pulse(threading.Thread):
         while not self._stopped.wait(PULSE_S):
             late_s = time.monotonic() - began_s - PULSE_S
             # A machine that slept, or a process that was stopped, used no processor meanwhile.
-            if late_s > LIMIT_S and time.process_time() - used_s > late_s / 2:
+            if late_s > LIMIT_S and time.process_time() - used_s > LIMIT_S:
                 self._held(late_s)
             began_s, used_s = time.monotonic(), time.process_time()
 

@@ -58,7 +58,7 @@ async def blocks(value: int) -> int:
 @task
 def holds_the_interpreter() -> None:
     while not named.is_set():
-        sum(range(20_000_000))  # one call into C, which lets nobody else run
+        sum(range(60_000_000))  # one call into C, which lets nobody else run
 
 
 @task
