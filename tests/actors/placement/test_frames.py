@@ -25,18 +25,18 @@ def test_a_frame_is_read_as_it_was_packed(frame: Any) -> None:
     assert read_frame(pack_frame(frame)) == frame
 
 
-@pytest.mark.parametrize(
-    ("item", "why"),
-    [
-        ([], "not a list"),
-        ({"a": 1}, "not a list"),
-        ([99], "kind 99 is unknown"),
-        ([[]], "unknown"),
-        ([Kind.tell, 1, "add"], "the fields of tell do not fit"),
-        ([Kind.tell, "1", "add", b""], "the fields of tell do not fit"),
-        ([Kind.done, None], "the fields of done do not fit"),
-    ],
-)
+NO_FRAMES: list[tuple[object, str]] = [
+    ([], "not a list"),
+    ({"a": 1}, "not a list"),
+    ([99], "kind 99 is unknown"),
+    ([[]], "unknown"),
+    ([Kind.tell, 1, "add"], "the fields of tell do not fit"),
+    ([Kind.tell, "1", "add", b""], "the fields of tell do not fit"),
+    ([Kind.done, None], "the fields of done do not fit"),
+]
+
+
+@pytest.mark.parametrize(("item", "why"), NO_FRAMES)
 def test_what_is_no_frame_is_refused_by_name(item: object, why: str) -> None:
     with pytest.raises(NotAFrame, match=why):
         read_frame(pack(item))
