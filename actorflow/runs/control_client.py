@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import AsyncGenerator
@@ -66,6 +67,12 @@ class RunCaller:
                 raise RunUnreachable(f"the run answered: {problem}", SAME_VERSION)
             case _:
                 raise RunUnreachable("the run answered what is no answer", SAME_VERSION)
+
+    async def closed(self) -> None:
+        """Return once the owner has closed the conversation, as it does when the run's last event is on disk."""
+        with contextlib.suppress(TransportError):
+            while True:
+                await self._connection.receive()
 
 
 @asynccontextmanager

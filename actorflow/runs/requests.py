@@ -12,7 +12,9 @@ The answer is `{"status": ...}`, the status of the run then; one that was over, 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
+from actorflow.actors.errors import ActorNotRunning
 from actorflow.actors.ref import ActorRef
 from actorflow.runs.coordinator import Coordinator, Decided
 from actorflow.runs.journal import Journal
@@ -58,7 +60,8 @@ class Requests:
     async def _hold(self, decided: Decided) -> object:
         await self._journal.synced(decided.seq)
         for stage in decided.stages:
-            await stage.ask(Stage.settled)
+            with suppress(ActorNotRunning):  # one that has ended starts nothing
+                await stage.ask(Stage.settled)
         return {"status": decided.status.value}
 
 
