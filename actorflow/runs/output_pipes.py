@@ -11,12 +11,13 @@ import contextlib
 import fcntl
 import os
 import selectors
-import struct
+import sys
 import termios
 import threading
 from typing import Final
 
 from actorflow.runs.output import Stream
+from actorflow.runs.output_channel import Channel
 from actorflow.runs.output_log import OutputLog
 from actorflow.runs.task_context import TaskContext
 
@@ -86,7 +87,8 @@ class WorkerOutput:
             raise
         self._streams = {reading_out: Stream.out, reading_err: Stream.err}
         self._between = pipes.log.worker(name)
-        self._channel = self._between
+        self._context: TaskContext | None = None
+        self._channel: Channel | None = None  # of an attempt that has printed
         self._last: tuple[str, ...] | None = None
         self._is_starting = True
         for descriptor in self._streams:
@@ -104,8 +106,8 @@ class WorkerOutput:
         """From here on what it writes belongs to that attempt."""
         with self._lock:
             self._settle()
-            self._channel = self._pipes.log.attempt(context)
-            self._last = None
+            self._context = context
+            self._last = ()
 
     def end(self) -> tuple[str, ...]:
         """The attempt is over: read what it has written, and return the last lines of it.
@@ -114,11 +116,11 @@ class WorkerOutput:
         """
         with self._lock:
             self._settle()
-            self._channel.end()
-            if self._last is None or self._channel is not self._between:
-                self._last = self._channel.last_lines()
-            self._channel = self._between
-            return self._last
+            ended, self._channel, self._context = self._channel, None, None
+            if ended is not None:
+                ended.end()
+                self._last = ended.last_lines()
+            return self._between.last_lines() if self._last is None else self._last
 
     def close(self) -> None:
         """The process is gone, or nobody cares for it any more. Again does nothing."""
@@ -142,7 +144,7 @@ class WorkerOutput:
             except BlockingIOError:
                 return
             if data:
-                self._channel.write(stream, data)
+                self._write(stream, data)
             else:
                 self._pipes.remove(descriptor)  # nobody can write any more
 
@@ -153,10 +155,17 @@ class WorkerOutput:
             while there > 0:
                 data = os.read(descriptor, min(there, READ_BYTES))
                 there -= len(data)
-                self._channel.write(stream, data)
+                self._write(stream, data)
+
+    def _write(self, stream: Stream, data: bytes) -> None:
+        if self._context is None:
+            self._between.write(stream, data)
+            return
+        if self._channel is None:  # most attempts print nothing
+            self._channel = self._pipes.log.attempt(self._context)
+        self._channel.write(stream, data)
 
 
 def _readable_bytes(descriptor: int) -> int:
     """Source: ioctl_tty(2), FIONREAD; pipes answer it, too."""
-    (count,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0\0\0\0"))
-    return int(count)
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, b"\0\0\0\0"), sys.byteorder)
