@@ -198,8 +198,8 @@ class Link:
     def __init__(self, system: ActorSystem, send: Send) -> None:
         self.system = system
         self.over: str | None = None
-        self.signatures = Signatures()
         self.exports = exports_of(system)
+        self._signatures: Signatures | None = None
         self.passing = Passing(self._address_of, self._ref_to)
         self.aliases: dict[Cell, Address] = {}
         self.send = send
@@ -211,6 +211,13 @@ class Link:
         self._served: dict[int, Ask] = {}
         self._reporting: dict[int, tuple[Cell, _Reporter]] = {}
         self._rooms: deque[Waiter] = deque()
+
+    @property
+    def signatures(self) -> Signatures:
+        """Made when first needed: pydantic costs a program that is never called from elsewhere nothing."""
+        if self._signatures is None:
+            self._signatures = Signatures()
+        return self._signatures
 
     # References.
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from actorflow.actors.codec import Codec, CodecError, TypeResolver
+from actorflow.actors.codec.lower import SCALARS
 from actorflow.actors.codec.type_names import UnknownType, UnnamedType
+from actorflow.actors.codec.wire import pack
 from actorflow.actors.errors import ActorCrashed, MessageRefused, RemoteError
 from actorflow.actors.ref import ActorRef
 from actorflow.actors.refs_within import with_refs_replaced
@@ -32,6 +34,9 @@ ToRef = Callable[["Address"], ActorRef[Any]]
 
 RESOLVER: Final = TypeResolver()
 CODEC: Final = Codec(RESOLVER)
+
+_FLAT: Final[frozenset[type]] = frozenset({type(None), bool, int, float, str})
+"""What travels as it is. Bytes do not, since large ones go beside the message."""
 
 _PLAIN_REASONS: Final[Mapping[str, type[Any]]] = {
     kind.__name__: kind for kind in (Normal, Shutdown, Killed, NoProc, NodeDown)
@@ -56,6 +61,8 @@ class Passing:
 
     def pack(self, value: object, where: str) -> bytes:
         """The body of a reply, or of anything. where: what it is, for the error. Raises MessageRefused."""
+        if type(value) in _FLAT:
+            return pack(value)
         try:
             return CODEC.encode(with_refs_replaced(value, ActorRef, self._to_address), where)
         except CodecError as error:
@@ -67,14 +74,20 @@ class Passing:
 
     def pack_call(self, args: tuple[Any, ...], kwargs: dict[str, Any], where: str) -> bytes:
         """The body of a call. Raises MessageRefused."""
+        if _FLAT.issuperset(map(type, args)) and (not kwargs or _FLAT.issuperset(map(type, kwargs.values()))):
+            return pack([list(args), kwargs or None])  # most calls: nothing in it to look for or to lower
         return self.pack([list(args), kwargs or None], where)
 
     def read_call(self, body: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Raises DecodeError, MessageRefused."""
-        found = self.read(body)
+        found = CODEC.decode(body)
         try:
-            args, kwargs = found
-            return tuple(args), dict(kwargs or {})
+            args, kwargs = cast("list[Any]", found)
+            if not SCALARS.issuperset(map(type, args)) or (
+                kwargs and not SCALARS.issuperset(map(type, kwargs.values()))
+            ):
+                args, kwargs = with_refs_replaced(found, Address, self._to_ref)
+            return tuple(args), kwargs or {}
         except (TypeError, ValueError):
             raise MessageRefused("the arguments are no pair") from None
 

@@ -17,6 +17,7 @@ class Signatures:
     """Checks strictly: what comes in must already be of its type. Keeps how each handler does it."""
 
     def __init__(self) -> None:
+        self._call: Any = importlib.import_module("pydantic_core").ArgsKwargs
         self._arguments: dict[tuple[type, str], Any] = {}
         self._replies: dict[tuple[type, str], Any] = {}
 
@@ -27,7 +28,7 @@ class Signatures:
             validator = self._arguments[cls, name] = _arguments_validator(cls, name, path)
         args, kwargs = call
         try:
-            (_, *checked), named = validator.validate_python(_call((None, *args), kwargs), strict=True)
+            (_, *checked), named = validator.validate_python(self._call((None, *args), kwargs), strict=True)
         except ValueError as error:
             raise MessageRefused(f"arguments do not fit {name} of {path!r}: {error}") from error
         return tuple(checked), named
@@ -41,10 +42,6 @@ class Signatures:
             return adapter.validate_python(reply, strict=True)
         except ValueError as error:
             raise MessageRefused(f"reply of {name} from {path!r} is not of its declared type: {error}") from error
-
-
-def _call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return importlib.import_module("pydantic_core").ArgsKwargs(args, kwargs)
 
 
 def _arguments_validator(cls: type[Actor], name: str, path: str) -> Any:
