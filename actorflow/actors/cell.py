@@ -290,6 +290,8 @@ class Cell(Child):
     def on_end(self, reason: ExitReason) -> None:
         self.system.cells.pop(self._native_task, None)
         self.actor = None
+        if self.children is not None:  # it was abandoned before it could stop them
+            self.children.stop_all_nowait(Shutdown("parent"))
         if not self.inbox.closed or self.named or self._monitors or self.current is not None:
             self._close_for_good()
             self._send_down(reason)
@@ -504,8 +506,9 @@ class Cell(Child):
 
     async def _say_goodbye(self, actor: Actor, reason: ExitReason) -> ExitReason:
         """Run `stopping`, within the grace; an error in it is the reason if the incarnation was well until then."""
-        shutdown_s = self.policy.shutdown_s
-        self.held().grace_until_s = math.inf if shutdown_s is None else self._seam.now_s() + shutdown_s
+        now_s = self._seam.now_s()
+        shutdown_s = self.system.stop_bound.shrunk(self.policy.shutdown_s, now_s)
+        self.held().grace_until_s = math.inf if shutdown_s is None else now_s + shutdown_s
         try:
             with anyio.move_on_after(shutdown_s, shield=True):
                 await actor.stopping(reason)

@@ -29,6 +29,7 @@ from actorflow_supervisors.exit_reason import ExitReason, NoProc, Shutdown
 from actorflow_supervisors.intensity import RestartIntensity
 from actorflow_supervisors.loop import Home, Seam, Slot, current_seam
 from actorflow_supervisors.policy import Restart, RestartName
+from actorflow_supervisors.stop_bound import StopBound
 from actorflow_supervisors.watchdog import LoopWatchdog
 
 A = TypeVar("A", bound=Actor)
@@ -65,6 +66,10 @@ class ActorSystem:
     quarantine_after: how many incarnations a message may crash, its redeliveries included, before it is set aside.
     rng: gives the random part of backoffs.
     watchdog: watches the loop for as long as the system lives, and names the actor that blocks it.
+    shutdown_s: for leaving the block as a whole: the actors' graces shrink to what is left of it; None is no bound.
+
+    Leaving the block stops all actors, parents after their children. Cancelled while it does, or interrupted, it waits
+    no longer: `kill`.
     """
 
     def __init__(
@@ -78,7 +83,9 @@ class ActorSystem:
         quarantine_after: int = 3,
         rng: Random | None = None,
         watchdog: LoopWatchdog | None = None,
+        shutdown_s: float | None = None,
     ) -> None:
+        self.stop_bound = StopBound(shutdown_s)
         self.strict = strict
         self.boundary = Boundary() if strict else None
         self.quarantine_after = quarantine_after
@@ -122,7 +129,7 @@ class ActorSystem:
         assert self._own_home is not None
         assert self._roots is not None
         try:
-            await self._roots.stop_all(Shutdown("system"))
+            await self._roots.stop_all(Shutdown("system"), hasty=error is None)
         finally:
             for closer in self.closers:
                 await closer()
@@ -211,6 +218,10 @@ class ActorSystem:
         if cell.in_own_task():
             raise RuntimeError(f"actor {cell.path!r} cannot wait for its own end; call self.context.stop()")
         await cell.supervisor.stop_child(cell, reason)
+
+    def kill(self) -> None:
+        """Wait no longer for actors that are asked to end: they are abandoned now, whatever is left of their grace."""
+        self.stop_bound.kill(self.seam)
 
     def stop_nowait(self, ref: ActorRef[Any], reason: ExitReason = DEFAULT_STOP) -> None:
         """`stop` that does not wait for the end."""
@@ -322,7 +333,9 @@ class ActorSystem:
     def new_supervisor(self) -> DynamicSupervisor:
         """A supervisor whose children live in this system's home."""
         assert self._home is not None
-        supervisor = DynamicSupervisor(intensity=self._intensity, backoff=self._backoff, rng=self._rng)
+        supervisor = DynamicSupervisor(
+            intensity=self._intensity, backoff=self._backoff, rng=self._rng, bound=self.stop_bound
+        )
         supervisor.open(self._home)
         return supervisor
 

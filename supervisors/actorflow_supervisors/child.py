@@ -312,7 +312,8 @@ class Child:
     def abandon(self, home: Home) -> None:
         """For the supervisor: it did not stop within its grace; go on without it."""
         shutdown_s = self.policy.shutdown_s
-        self.last_exit = Killed("timeout", f"did not stop within {shutdown_s:g} s and was abandoned")
+        within = "in time" if shutdown_s is None else f"within {shutdown_s:g} s"
+        self.last_exit = Killed("timeout", f"did not stop {within} and was abandoned")
         self.state = ChildState.abandoned
         logger.error("child %s: %s", self.label, describe(self.last_exit))
         if self._region is not None:

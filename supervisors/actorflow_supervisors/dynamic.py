@@ -31,6 +31,7 @@ from actorflow_supervisors.errors import ChildStartFailed, MaxChildren, Supervis
 from actorflow_supervisors.exit_reason import ExitReason, Shutdown
 from actorflow_supervisors.intensity import RestartIntensity
 from actorflow_supervisors.loop import Home, Slot, Timer, current_seam
+from actorflow_supervisors.stop_bound import StopBound
 from actorflow_supervisors.tree import ChildTree
 
 STOPS_PER_TURN = 256
@@ -50,7 +51,8 @@ class DynamicSupervisor:
 
     max_children: more than so many at once are refused; None is no limit.
     intensity, backoff: of a child whose spec names none. rng: gives the random part of backoffs.
-    on_exit: told of every end of an incarnation, in place.
+    on_exit: told of every end of an incarnation, in place. shutdown_s: for `stop_all` as a whole, whatever the graces
+    of the children; None is no bound. bound: one that is shared with other supervisors, in place of it.
     Used as an async context manager it has a home of its own; leaving stops every child. An owner that has a home
     calls `open` and `stop_all` instead.
     """
@@ -63,12 +65,15 @@ class DynamicSupervisor:
         backoff: Backoff = DEFAULT_BACKOFF,
         rng: Random | None = None,
         on_exit: OnExit | None = None,
+        shutdown_s: float | None = None,
+        bound: StopBound | None = None,
     ) -> None:
         self.max_children = max_children
         self.intensity = intensity
         self.backoff = backoff
         self.rng = Random() if rng is None else rng
         self.stopping = False
+        self._bound = StopBound(shutdown_s) if bound is None else bound
         self._on_exit = on_exit
         self._home: Home | None = None
         self._own_home: AbstractAsyncContextManager[Home] | None = None
@@ -88,7 +93,7 @@ class DynamicSupervisor:
     ) -> None:
         assert self._own_home is not None
         try:
-            await self.stop_all()
+            await self.stop_all(hasty=error is None)
         finally:
             await self._own_home.__aexit__(kind, error, trace)
 
@@ -167,16 +172,49 @@ class DynamicSupervisor:
         self.stop_child_nowait(child, reason)
         await child.wait_ended()
 
-    async def stop_all(self, reason: ExitReason = DEFAULT_STOP) -> None:
+    async def stop_all(self, reason: ExitReason = DEFAULT_STOP, *, hasty: bool = False) -> None:
         """Stop all children at once, each within its grace, and start none any more.
 
-        Shielded, since children must end in good order when the owner is cancelled; the graces bound it.
+        Shielded, since children must end in good order when the owner is cancelled; the graces bound it, and
+        `shutdown_s`. With `hasty` it is not, and a cancellation while it stops is a `kill`, as is Ctrl-C in any case.
         """
+        assert self._home is not None
         self.stopping = True
-        with anyio.CancelScope(shield=True):
-            await self._request_stops(reason)
-            await self._wait_for_all()
-        self._set_grace_timer(math.inf)
+        self._bound.begin(self._home.seam)
+        forget = self._bound.on_kill(self._abandon_all)
+        try:
+            with anyio.CancelScope(shield=not hasty) as scope:
+                try:
+                    await self._stop_children(reason)
+                except BaseException:
+                    scope.shield = True
+                    self.kill()
+                    await self._stop_children(reason)
+                    raise
+        finally:
+            forget()
+            self._set_grace_timer(math.inf)
+
+    def kill(self) -> None:
+        """Stop waiting for children that are asked to end: they are abandoned at once, and so are those asked later."""
+        assert self._home is not None
+        self._bound.kill(self._home.seam)
+
+    def stop_all_nowait(self, reason: ExitReason = DEFAULT_STOP) -> None:
+        """Ask all children to end, each within its grace, and start none any more; do not wait."""
+        self.stopping = True
+        for child in self.children:
+            self.stop_child_nowait(child, reason)
+
+    def _abandon_all(self) -> None:
+        assert self._home is not None
+        for child in self.children:
+            if child.stop_reason is not None:
+                child.abandon(self._home)
+
+    async def _stop_children(self, reason: ExitReason) -> None:
+        await self._request_stops(reason)
+        await self._wait_for_all()
 
     async def _request_stops(self, reason: ExitReason) -> None:
         assert self._home is not None
@@ -188,24 +226,29 @@ class DynamicSupervisor:
     async def _wait_for_all(self) -> None:
         assert self._home is not None
         seam = self._home.seam
-        deadlines_s = {child: seam.now_s() + _grace_s(child) for child in self._children}
+        deadlines_s = {child: self._deadline_s(child) for child in self._children}
         while self._children:
             self._last_ended = seam.slot()
             with anyio.CancelScope(deadline=min(deadlines_s[child] for child in self._children)):
                 await self._last_ended
             now_s = seam.now_s()
             for child in [child for child in self._children if deadlines_s[child] <= now_s]:
-                if child.grace_extended():
-                    deadlines_s[child] = now_s + _grace_s(child)
+                if self._bound.at_s > now_s and child.grace_extended():
+                    deadlines_s[child] = self._deadline_s(child)
                 else:
                     child.abandon(self._home)
 
+    def _deadline_s(self, child: Child) -> float:
+        assert self._home is not None
+        now_s = self._home.seam.now_s()
+        grace_s = self._bound.shrunk(child.policy.shutdown_s, now_s)
+        return math.inf if grace_s is None else now_s + grace_s
+
     def _arm(self, child: Child) -> None:
         """Note when the grace of `child` is over; one timer, for whichever is over first, serves them all."""
-        assert self._home is not None
-        if child.policy.shutdown_s is None:
+        overdue_s = self._deadline_s(child)
+        if overdue_s == math.inf:
             return
-        overdue_s = self._home.seam.now_s() + child.policy.shutdown_s
         self._overdue_s[child] = overdue_s
         if overdue_s < self._grace_timer_s:
             self._set_grace_timer(overdue_s)
@@ -223,7 +266,7 @@ class DynamicSupervisor:
         now_s = self._home.seam.now_s()
         for child in [child for child, overdue_s in self._overdue_s.items() if overdue_s <= now_s]:
             del self._overdue_s[child]
-            if child.grace_extended():
+            if self._bound.at_s > now_s and child.grace_extended():
                 self._arm(child)
             else:
                 child.abandon(self._home)
@@ -249,7 +292,3 @@ class DynamicSupervisor:
         child.on_end(reason)
         if not self._children and self._last_ended is not None:
             wake(self._last_ended)
-
-
-def _grace_s(child: Child) -> float:
-    return math.inf if child.policy.shutdown_s is None else child.policy.shutdown_s

@@ -19,6 +19,7 @@ from actorflow_supervisors.events import SupervisorEvent
 from actorflow_supervisors.exit_reason import ExitReason
 from actorflow_supervisors.intensity import RestartIntensity
 from actorflow_supervisors.policy import Restart, RestartName
+from actorflow_supervisors.stop_bound import StopBound
 from actorflow_supervisors.strategy import Strategy, StrategyName
 from actorflow_supervisors.supervisor_life import Life, Started
 from actorflow_supervisors.supervisor_state import Phase, Rules, SupervisorState
@@ -48,9 +49,11 @@ class Supervisor:
     rng: the source of the backoff's jitter.
     watchdog: watches the loop for as long as this supervisor lives, and its findings are events of it; one a loop is
     enough, so it belongs to the root.
+    shutdown_s: for the stop of the whole tree, if this is its root: graces shrink to what is left; None: no bound.
 
     Entering the block returns once all children have started; if one fails to, those before it are stopped and
-    ChildStartFailed is raised. Leaving it stops the children in reverse order, each within its grace. A supervisor that
+    ChildStartFailed is raised. Leaving it stops the children in reverse order, each within its grace; cancelled or
+    interrupted while it does, it waits no longer: `kill`. A supervisor that
     gives up cancels the block, and leaving it raises IntensityExceeded. KeyboardInterrupt in a child stops the whole
     tree and leaves by the root's block; SystemExit is a crash of that child. The object can be entered again, but not
     twice at once.
@@ -67,8 +70,11 @@ class Supervisor:
         auto_shutdown: AutoShutdown | AutoShutdownName = AutoShutdown.never,
         rng: Random | None = None,
         watchdog: LoopWatchdog | None = None,
+        shutdown_s: float | None = None,
     ) -> None:
         self.name = name
+        self.shutdown_s = shutdown_s
+        StopBound(shutdown_s)  # refused where it is written
         self.children = tuple(children)
         self._rules = _rules(name, strategy, intensity, backoff, auto_shutdown)
         self._rng = rng or Random()
@@ -85,7 +91,7 @@ class Supervisor:
     # As a block
 
     async def __aenter__(self) -> Self:
-        life = self._begin(self.name, self._publish)
+        life = self._begin(self.name, self._publish, StopBound(self.shutdown_s))
         try:
             await life.booted.wait()
         except BaseException:
@@ -106,7 +112,7 @@ class Supervisor:
         life, scope, self._scope = self._running_life(), self._scope, None
         assert scope is not None, "entered"
         life.tell(do.StopAsked())
-        cancelled = await life.wind_up()
+        cancelled = await life.wind_up(hasty=error is None)
         ours = scope.__exit__(kind, error, trace)
         failure = None if life.exit is None else life.exit.error
         if failure is not None and (error is None or ours or not isinstance(failure, Exception)):
@@ -147,8 +153,10 @@ class Supervisor:
 
     async def _run_as_child(self, started: Callable[[], None]) -> ExitReason:
         above = started if isinstance(started, Started) else None
-        path, emit = (self.name, self._publish) if above is None else (above.path, self._publish_to(above))
-        life = self._begin(path, emit)
+        if above is None:
+            life = self._begin(self.name, self._publish, StopBound(self.shutdown_s))
+        else:
+            life = self._begin(above.path, self._publish_to(above), above.bound)
         try:
             await life.booted.wait()
             if life.exit is None:
@@ -199,6 +207,12 @@ class Supervisor:
         if self._life is not None:
             self._life.tell(do.StopAsked(detail))
 
+    def kill(self) -> None:
+        """Stop, and wait for no child: whichever does not end at once is abandoned. Of a root: the whole tree."""
+        if self._life is not None and self._life.exit is None:
+            self._life.tell(do.StopAsked("killed"))
+            self._life.bound.kill(self._life.seam)
+
     async def wait(self) -> ExitReason:
         """Wait until the present life of the supervisor has ended; returns why.
 
@@ -239,13 +253,13 @@ class Supervisor:
 
     # Lives
 
-    def _begin(self, path: str, emit: Callable[[SupervisorEvent], None]) -> Life:
+    def _begin(self, path: str, emit: Callable[[SupervisorEvent], None], bound: StopBound) -> Life:
         if self._life is not None and self._life.exit is None:
             raise SupervisorNotRunning(f"supervisor {self.name!r} runs already; it can run once at a time")
         state = self._new_state(path)
         if self._watchdog is not None:
             self._watchdog.start(path, emit)
-        self._life = Life(state, emit=emit, on_exit=self._on_exit, abandoned=self._abandoned)
+        self._life = Life(state, emit=emit, on_exit=self._on_exit, abandoned=self._abandoned, bound=bound)
         self._lives += 1
         self._life.tell(do.Begin())
         return self._life

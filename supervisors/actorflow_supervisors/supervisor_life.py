@@ -32,7 +32,8 @@ from actorflow_supervisors.exit_reason import (
     init_failed,
 )
 from actorflow_supervisors.loop import Home, Interrupt, Seam, Slot, Spawned, Timer, current_seam
-from actorflow_supervisors.supervisor_state import SupervisorState
+from actorflow_supervisors.stop_bound import StopBound
+from actorflow_supervisors.supervisor_state import Phase, SupervisorState
 from actorflow_supervisors.watchdog import names_child
 
 _Group: TypeAlias = BaseExceptionGroup[BaseException]
@@ -85,15 +86,19 @@ class Incarnation:
 class Started:
     """What a child with `signals_started` is given: calling it says that the child has started.
 
-    path: the child's place in the tree. emit: hands an event of a supervisor below on to this one's subscribers.
+    path: the child's place in the tree. emit: hands an event of a supervisor below on to this one's subscribers. bound:
+    of the whole tree, for a supervisor below.
     """
 
-    __slots__ = ("_mark", "emit", "path")
+    __slots__ = ("_mark", "bound", "emit", "path")
 
-    def __init__(self, mark: Callable[[], None], path: str, emit: Callable[[SupervisorEvent], None]) -> None:
+    def __init__(
+        self, mark: Callable[[], None], path: str, emit: Callable[[SupervisorEvent], None], bound: StopBound
+    ) -> None:
         self._mark = mark
         self.path = path
         self.emit = emit
+        self.bound = bound
 
     def __call__(self) -> None:
         self._mark()
@@ -102,7 +107,7 @@ class Started:
 class Life:
     """One life of a supervisor on a loop.
 
-    abandoned: ids whose abandoned incarnations still run, from this life and those before it.
+    bound: of the whole tree. abandoned: ids whose abandoned incarnations still run, from this life and those before it.
     booted: opens when all declared children have started, or the supervisor has ended.
     over: opens when it has ended; `exit` says how.
     """
@@ -114,6 +119,7 @@ class Life:
         emit: Callable[[SupervisorEvent], None],
         on_exit: Callable[[do.Exit], None],
         abandoned: set[str],
+        bound: StopBound,
     ) -> None:
         self.seam: Seam = current_seam()
         self.state = state
@@ -123,6 +129,8 @@ class Life:
         self._emit = emit
         self._on_exit = on_exit
         self._abandoned = abandoned
+        self.bound = bound
+        self._forget = bound.on_kill(self._hurry)
         self._home = Home(self.seam)
         # Children inherit the context of whoever entered the supervisor, not of the sibling whose end started them.
         self._context = contextvars.copy_context()
@@ -160,14 +168,14 @@ class Life:
         if error is not None:
             raise error
 
-    async def wind_up(self) -> BaseException | None:
+    async def wind_up(self, *, hasty: bool = False) -> BaseException | None:
         """Wait until the supervisor has ended, cancelled or not; returns what came meanwhile to cancel or interrupt it.
 
-        A second KeyboardInterrupt is not made to wait.
-        The shield is bounded by what the children were given: each ends or is abandoned within its `shutdown_s`.
+        Shielded but for `hasty`; what gets through in spite of that, a second KeyboardInterrupt say, is a `kill`, after
+        which only what abandons nobody is waited for. The children's graces bound the shield, and the tree's bound.
         """
         cancelled: BaseException | None = None
-        with anyio.CancelScope(shield=True):
+        with anyio.CancelScope(shield=not hasty) as scope:
             while self.exit is None:
                 try:
                     await self.over.wait()
@@ -177,8 +185,17 @@ class Life:
                     if isinstance(cancelled, KeyboardInterrupt):
                         raise
                     cancelled = error
+                if cancelled is not None:
+                    scope.shield = True
+                    self.bound.kill(self.seam)
             await self._home.close()
         return cancelled
+
+    def _hurry(self) -> None:
+        """The bound is over: do not wait for children that are asked to end. Supervisors below are told themselves."""
+        for incarnation in tuple(self._incarnations.values()):
+            if incarnation.asked and not incarnation.abandoned and incarnation.spec.children is None:
+                self._grace_over(incarnation)
 
     def _obey(self) -> None:
         while self._told:
@@ -204,6 +221,7 @@ class Life:
             case do.Booted():
                 self.booted.open()
             case do.Exit():
+                self._forget()
                 self.exit = instruction
                 self.booted.open()
                 self.over.open()
@@ -243,7 +261,7 @@ class Life:
     async def _run(self, incarnation: Incarnation) -> ExitReason:
         spec, mark = incarnation.spec, partial(self._mark_up, incarnation)
         if spec.signals_started:
-            result = await spec.run(Started(mark, f"{self.state.path}/{spec.id}", self._emit))
+            result = await spec.run(Started(mark, f"{self.state.path}/{spec.id}", self._emit, self.bound))
         else:
             mark()
             result = await spec.run()
@@ -257,6 +275,10 @@ class Life:
     def _stop(self, incarnation: Incarnation, grace_s: float | None) -> None:
         incarnation.asked = True
         incarnation.region.cancel()
+        if self.state.phase is Phase.stopping:
+            self.bound.begin(self.seam)
+        if incarnation.spec.children is None:  # a supervisor goes by the same bound, so it ends in time by itself
+            grace_s = self.bound.shrunk(grace_s, self.seam.now_s())
         if grace_s is not None:
             incarnation.grace = self.seam.call_at(self.seam.now_s() + grace_s, self._grace_over, incarnation)
 
