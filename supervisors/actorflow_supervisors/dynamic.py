@@ -8,6 +8,7 @@ and the backoff are ours.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from random import Random
 from types import TracebackType
@@ -31,7 +32,9 @@ from actorflow_supervisors.errors import ChildStartFailed, MaxChildren, Supervis
 from actorflow_supervisors.exit_reason import ExitReason, Shutdown
 from actorflow_supervisors.intensity import RestartIntensity
 from actorflow_supervisors.loop import Home, Slot, Timer, current_seam
+from actorflow_supervisors.policy import Restart, RestartName
 from actorflow_supervisors.stop_bound import StopBound
+from actorflow_supervisors.supervisor_life import Started
 from actorflow_supervisors.tree import ChildTree
 
 STOPS_PER_TURN = 256
@@ -100,6 +103,35 @@ class DynamicSupervisor:
     def open(self, home: Home) -> None:
         """Take children from now on; their tasks live in `home`."""
         self._home = home
+        self.stopping = False
+
+    def as_child(
+        self,
+        id: str,
+        *,
+        restart: Restart | RestartName = Restart.permanent,
+        shutdown_s: float | None = None,
+    ) -> ChildSpec:
+        """This supervisor as a child of a `Supervisor`, whose `tree()` shows its children.
+
+        shutdown_s: None, the default, waits for as long as its own children are given. Each incarnation starts without
+        children; this object reaches the present one.
+        """
+        return ChildSpec(
+            id=id,
+            run=self._run_as_child,
+            restart=restart,
+            shutdown_s=shutdown_s,
+            signals_started=True,
+            children=self.tree,
+        )
+
+    async def _run_as_child(self, started: Callable[[], None]) -> None:
+        if isinstance(started, Started):
+            self._bound = started.bound
+        async with self:
+            started()
+            await current_seam().slot()
 
     @property
     def children(self) -> tuple[Child, ...]:

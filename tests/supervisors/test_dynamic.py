@@ -16,7 +16,8 @@ from actorflow_supervisors.dynamic import DynamicSupervisor
 from actorflow_supervisors.errors import ChildStartFailed, MaxChildren, SupervisorNotRunning
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Killed, Normal, Shutdown
 from actorflow_supervisors.intensity import RestartIntensity
-from actorflow_supervisors.tree import ChildState
+from actorflow_supervisors.supervisor import Supervisor
+from actorflow_supervisors.tree import ChildKind, ChildState
 
 pytestmark = pytest.mark.anyio
 
@@ -340,3 +341,44 @@ async def test_the_tree_shows_each_child_as_a_value() -> None:
         tree = supervisor.tree()
 
     assert [(child.id, child.state, child.incarnation) for child in tree] == [("one", ChildState.running, 1)]
+
+
+async def test_a_dynamic_supervisor_in_a_tree_is_shown_with_its_children_and_stopped_with_the_tree() -> None:
+    log: list[str] = []
+
+    async def work() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            log.append("work ended")
+
+    async def crash() -> None:
+        raise KeyError("a bad child")
+
+    pool = DynamicSupervisor(intensity=RestartIntensity(max_restarts=0))
+    async with Supervisor([ChildSpec(id="store", run=work), pool.as_child("pool")]) as app:
+        await pool.start_child(ChildSpec(id="good", run=work))
+        bad = pool.start_child_nowait(ChildSpec(id="bad", run=crash))
+        await bad.wait_ended()
+
+        shown = {child.id: child for child in app.tree().children}
+        assert shown["pool"].kind is ChildKind.supervisor
+        assert shown["pool"].incarnation == 1
+        assert [(child.id, child.state) for child in shown["pool"].children] == [("good", ChildState.running)]
+
+    assert log == ["work ended", "work ended"]
+    assert app.tree().children[1].children == ()
+
+
+async def test_a_dynamic_supervisor_that_is_restarted_in_its_tree_has_no_children_and_takes_new_ones() -> None:
+    pool = DynamicSupervisor()
+    async with Supervisor([pool.as_child("pool")]) as app:
+        old = await pool.start_child(ChildSpec(id="old", run=sleeper))
+        await app.stop_child("pool")
+        with pytest.raises(SupervisorNotRunning):
+            pool.start_child_nowait(ChildSpec(id="refused", run=sleeper))
+        await app.restart_child("pool")
+        await pool.start_child(ChildSpec(id="new", run=sleeper))
+
+        assert old.ended
+        assert [child.id for child in app.tree().children[0].children] == ["new"]
