@@ -15,6 +15,7 @@ COMMANDS = {
     "runs": "list the runs of a store, newest first",
     "show": "show one run: its tasks, attempts and failures",
     "logs": "print what the tasks of a run printed; -f follows it",
+    "timeline": "draw a run over time: waiting, running, the critical path",
     "cancel": "end a run that is going on; answers once nothing more of it can start",
     "pause": "let nothing more of a run start; what runs ends by itself",
     "resume": "let a paused run go on",
