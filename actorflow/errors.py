@@ -11,6 +11,7 @@ ActorflowError
 │   │   └── OutcomeUnknown
 │   ├── LinkedActorEnded
 │   ├── MailboxFull
+│   ├── StashFull
 │   ├── MessageRefused
 │   ├── NameTaken
 │   ├── NotImportable           a factory that another process cannot find
@@ -87,6 +88,7 @@ from actorflow.actors.errors import OutcomeUnknown as OutcomeUnknown
 from actorflow.actors.errors import ProcessLost as ProcessLost
 from actorflow.actors.errors import RemoteError as RemoteError
 from actorflow.actors.errors import SpawnFailed as SpawnFailed
+from actorflow.actors.errors import StashFull as StashFull
 from actorflow.actors.errors import UnknownHandler as UnknownHandler
 from actorflow.actors.factory import NotImportable as NotImportable
 from actorflow.compose import RunFailed as RunFailed

@@ -16,6 +16,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from actorflow.actors import stash
 from actorflow.actors.dead_letters import DeadLetterReason
 from actorflow.actors.envelope import Ask, Message, Tell
 from actorflow.actors.errors import SLOW_THE_SENDERS, ActorNotRunning, MailboxFull
@@ -125,7 +126,7 @@ def full_error(cell: Cell, help: str = SLOW_THE_SENDERS) -> MailboxFull:
 
 def close(cell: Cell) -> None:
     """Refuse all messages from now on; each one left is a dead letter, and its asker gets ActorNotRunning."""
-    for message in cell.inbox.close():
+    for message in (*stash.take(cell), *cell.inbox.close()):
         if isinstance(message, Ask):
             message.fail(ActorNotRunning(cell.path, "stopped before it handled the message"))
         if isinstance(message, tuple | Ask):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from actorflow.actors import admission, ask_chain, faults
+from actorflow.actors import admission, ask_chain, faults, stash
 from actorflow.actors.actor import Actor
 from actorflow.actors.context import Context
 from actorflow.actors.dead_letters import DeadLetter, DeadLetterReason
@@ -267,6 +267,7 @@ class Cell(Child):
         if verdict is Verdict.restart:
             if self.holdings is not None and self.holdings.forgiven:
                 self.refund_restart()
+            stash.put_back(self)
             self._fail_impatient()
         else:
             self._close_for_good()

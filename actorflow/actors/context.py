@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.deferred import Deferred
@@ -11,6 +11,7 @@ from actorflow.actors.links import Link
 from actorflow.actors.monitor import Monitor, start_monitor
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow.actors.router import Pool, Routing, RoutingName
+from actorflow.actors.stash import put_back, set_aside
 from actorflow.actors.timers import Timers
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.exit_reason import ExitReason, Normal, Shutdown
@@ -136,3 +137,16 @@ class Context:
     def defer(self) -> Deferred[Any]:
         """Take over the reply to the message in hand, to be given later."""
         return Deferred(self._cell, self._cell.current)
+
+    def stash(self) -> NoReturn:
+        """Set the message in hand aside and end its handler: it is not handled yet, and its asker goes on waiting.
+
+        `unstash_all` brings it back, and so does the next incarnation. For an actor that cannot handle it now:
+        `if self.connection is None: self.context.stash()`. At most as many as the mailbox holds are set aside. Raises
+        StashFull, or RuntimeError outside a handler.
+        """
+        set_aside(self._cell)
+
+    def unstash_all(self) -> None:
+        """Bring back what was set aside: it is handled next, in the order in which it came."""
+        put_back(self._cell)

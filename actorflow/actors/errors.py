@@ -10,6 +10,7 @@ ActorflowError                  base of all; the other floors derive theirs from
       │    ├── AskCycle         the target waits, itself or through others, for the asker
       │    └── OutcomeUnknown   the connection was lost after bytes may have left: it may have been handled, or not
       ├── MailboxFull           refused or dropped by a full mailbox
+      ├── StashFull             an actor has set aside as many messages as it may
       ├── MessageRefused        arguments or reply that could not be sent to another process (strict, wire)
       ├── UnknownHandler        the actor has no such handler
       ├── RemoteError          an error of another process whose own type is not known here
@@ -113,6 +114,18 @@ class MailboxFull(ActorError):
     def __init__(self, actor: str, capacity: int, overflow: str, help: str = SLOW_THE_SENDERS) -> None:
         super().__init__(
             f"mailbox of {actor!r} is full ({capacity:,} of {capacity:,} messages, overflow {str(overflow)!r}); {help}"
+        )
+        self.actor = actor
+        self.capacity = capacity
+
+
+class StashFull(ActorError):
+    """An actor has set aside as many messages as its mailbox holds, so it can set aside no more."""
+
+    def __init__(self, actor: str, capacity: int) -> None:
+        super().__init__(
+            f"stash of {actor!r} is full ({capacity:,} of {capacity:,} messages); "
+            "unstash_all() in time, or raise the capacity of its mailbox"
         )
         self.actor = actor
         self.capacity = capacity

@@ -2,6 +2,7 @@
 
 | the error is                                  | the asker gets          | the actor      | the message             |
 |-----------------------------------------------|-------------------------|----------------|-------------------------|
+| none: it was set aside by `stash()`           | nothing yet             | goes on        | in the stash            |
 | for a handler that the class lacks            | UnknownHandler          | goes on        | dead letter             |
 | over arguments that do not fit                | MessageRefused          | goes on        | dead letter             |
 | declared, `raises=`                           | the error itself        | goes on        | handled                 |
@@ -21,16 +22,20 @@ from actorflow.actors.dead_letters import DeadLetterReason
 from actorflow.actors.dispatch import is_binding_error, leaf_of
 from actorflow.actors.envelope import Ask, DownNotice, Retold, Tell, handler_name
 from actorflow.actors.errors import ActorCrashed, MessageRefused, UnknownHandler
+from actorflow.actors.stash import SetAside, keep
 
 if TYPE_CHECKING:
     from actorflow.actors.cell import Cell
 
 
 def settle_answer(cell: Cell, error: Exception) -> bool:
-    """The first three rows, for the message in hand; False if `error` belongs to the others."""
+    """The first four rows, for the message in hand; False if `error` belongs to the others."""
     message = cell.current
     if message is None or isinstance(message, DownNotice):
         return False
+    if isinstance(leaf_of(error), SetAside) and not cell.inbox.closed:
+        keep(cell, message)
+        return True
     handlers = cell.table.handlers
     found = handlers.get(handler_name(message))
     answer: BaseException

@@ -1,4 +1,7 @@
-"""Holdings: what one incarnation has set going, and what ends with it: timers, monitors, links, owed replies."""
+"""Holdings: what one incarnation has set going, and what ends with it: timers, monitors, links, owed replies.
+
+Its stash does not end with it, but goes back to the mailbox.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from actorflow.actors.errors import ActorCrashed, ActorNotRunning
 from actorflow_supervisors.exit_reason import Crashed, ExitReason
 
 if TYPE_CHECKING:
-    from actorflow.actors.envelope import Ask
+    from collections import deque
+
+    from actorflow.actors.envelope import Ask, Message
     from actorflow.actors.monitor import Monitor
     from actorflow.actors.timers import Timer
 
@@ -19,12 +24,13 @@ class Holdings:
     grace_until_s: when its `stopping` hook has to be done. forgiven: its end costs none of the restart budget.
     """
 
-    __slots__ = ("debts", "forgiven", "grace_until_s", "monitors", "timers")
+    __slots__ = ("debts", "forgiven", "grace_until_s", "monitors", "stash", "timers")
 
     def __init__(self) -> None:
         self.timers: dict[Timer, None] = {}
         self.monitors: dict[Monitor, None] = {}
         self.debts: dict[Ask, None] = {}
+        self.stash: deque[Message] | None = None
         self.grace_until_s = 0.0
         self.forgiven = False
 

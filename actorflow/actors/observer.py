@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actorflow.actors.envelope import handler_name
+from actorflow.actors.stash import stashed
 from actorflow_supervisors.exit_reason import ExitReason, describe
 from actorflow_supervisors.tree import ChildState
 
@@ -23,9 +24,8 @@ class ActorTree:
 
     path: its name below those of its parents. actor: the name of its class. incarnation: from 1; 0 before the first.
     restarts: how often it was restarted. last_exit: why its last incarnation ended, None if none has. queued_messages:
-    waiting in its mailbox, of `capacity`. handled_messages: since it was spawned,
-    counted in batches. age_s: of this incarnation.
-    current_handler: what it is at work for, or None.
+    waiting in its mailbox, of `capacity`, for room in it, and in its stash. handled_messages: since it was spawned,
+    counted in batches. age_s: of this incarnation. current_handler: what it is at work for, or None.
     """
 
     path: str
@@ -69,7 +69,7 @@ def observe(cell: Cell, now_s: float) -> ActorTree:
         incarnation=cell.incarnation,
         restarts=cell.restarts,
         last_exit=cell.last_exit,
-        queued_messages=len(cell.inbox.items) + len(cell.inbox.waiting or ()),
+        queued_messages=len(cell.inbox.items) + len(cell.inbox.waiting or ()) + len(stashed(cell)),
         capacity=cell.inbox.settings.capacity,
         handled_messages=cell.handled,
         age_s=cell.age_s(now_s),
