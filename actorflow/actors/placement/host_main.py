@@ -12,11 +12,15 @@ import socket
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
+from actorflow.actors.actor import Actor
 from actorflow.actors.placement.flight import Progress
 from actorflow.actors.placement.frames import Kind, name_of
 from actorflow.actors.placement.host import Host
 from actorflow.actors.placement.incarnation import OPTIONS
+from actorflow.actors.placement.signatures import signatures
+from actorflow.actors.system import ActorSystem
 from actorflow_transports.errors import TransportError
 from actorflow_transports.subprocess import from_socket
 
@@ -25,10 +29,18 @@ if TYPE_CHECKING:
 
 
 def preload(module: str, loop: str) -> None:
-    """Import the module of the actors, and what a host needs on this loop."""
-    importlib.import_module("pydantic")
-    importlib.import_module("trio" if loop == "trio" else "anyio._backends._asyncio")
-    importlib.import_module(module)
+    """Import the module of the actors, and do once what each host would do first, on this loop."""
+    found = importlib.import_module(module)
+    for cls in vars(found).values():
+        if isinstance(cls, type) and issubclass(cls, Actor):
+            signatures().prepare(cls)
+    anyio.run(_warm_up, backend=_backend(loop))
+
+
+async def _warm_up() -> None:
+    """A loop's first turns, with its late imports."""
+    async with ActorSystem(), anyio.create_task_group():
+        await anyio.lowlevel.checkpoint()
 
 
 def host(sock: socket.socket, payload: bytes) -> None:
@@ -36,7 +48,11 @@ def host(sock: socket.socket, payload: bytes) -> None:
     _, (descriptor, *_), _, _ = socket.recv_fds(sock, 1, 1)
     progress = Progress(descriptor)
     os.close(descriptor)
-    anyio.run(_host, sock, progress, backend="trio" if payload == b"trio" else "asyncio")
+    anyio.run(_host, sock, progress, backend=_backend(payload.decode()))
+
+
+def _backend(loop: str) -> str:
+    return "trio" if loop == "trio" else "asyncio"
 
 
 async def _host(sock: socket.socket, progress: Progress) -> None:

@@ -26,7 +26,7 @@ from actorflow.actors.mailbox import Inbox, Mailbox, Overflow
 from actorflow.actors.monitor import Down, Monitor
 from actorflow.actors.placement.frames import How, Kind, name_of
 from actorflow.actors.placement.passing import Address, Passing
-from actorflow.actors.placement.signatures import Call, Signatures
+from actorflow.actors.placement.signatures import Call, Signatures, signatures
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow_supervisors.exit_reason import ExitReason, NodeDown, NoProc
 from actorflow_supervisors.loop import Waiter
@@ -199,7 +199,6 @@ class Link:
         self.system = system
         self.over: str | None = None
         self.exports = exports_of(system)
-        self._signatures: Signatures | None = None
         self.passing = Passing(self._address_of, self._ref_to)
         self.aliases: dict[Cell, Address] = {}
         self.send = send
@@ -215,9 +214,7 @@ class Link:
     @property
     def signatures(self) -> Signatures:
         """Made when first needed: pydantic costs a program that is never called from elsewhere nothing."""
-        if self._signatures is None:
-            self._signatures = Signatures()
-        return self._signatures
+        return signatures()
 
     # References.
 

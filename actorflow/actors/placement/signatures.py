@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+from functools import cache
 from typing import Any, get_type_hints
 
 from actorflow.actors.actor import Actor
@@ -33,6 +35,13 @@ class Signatures:
             raise MessageRefused(f"arguments do not fit {name} of {path!r}: {error}") from error
         return tuple(checked), named
 
+    def prepare(self, cls: type[Actor]) -> None:
+        """Read the signatures of all handlers now; what is wrong with one is told when it is called."""
+        for name in table_of(cls).handlers:
+            with contextlib.suppress(Exception):
+                self._arguments[cls, name] = _arguments_validator(cls, name, "")
+                self._replies[cls, name] = _reply_adapter(cls, name)
+
     def reply(self, cls: type[Actor], name: str, reply: object, path: str) -> Any:
         """The reply, which is of the declared type. Raises MessageRefused."""
         adapter = self._replies.get((cls, name))
@@ -42,6 +51,12 @@ class Signatures:
             return adapter.validate_python(reply, strict=True)
         except ValueError as error:
             raise MessageRefused(f"reply of {name} from {path!r} is not of its declared type: {error}") from error
+
+
+@cache
+def signatures() -> Signatures:
+    """One for the process: what has been read once is shared, also with processes forked from this one."""
+    return Signatures()
 
 
 def _arguments_validator(cls: type[Actor], name: str, path: str) -> Any:
