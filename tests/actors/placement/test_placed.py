@@ -164,7 +164,7 @@ async def test_the_mailbox_survives_the_death_of_the_process_and_only_the_messag
         assert await clerk.ask(Clerk.get) == 55
 
 
-async def test_the_death_of_the_process_is_told_with_its_signal_memory_and_last_words() -> None:
+async def test_8_the_death_of_the_process_is_told_with_its_signal_memory_and_last_words() -> None:
     async with system() as actors:
         clerk = await actors.spawn(Clerk, placement=Subprocess(), restart="temporary")
 
@@ -202,7 +202,7 @@ async def test_every_end_of_a_process_has_its_name(method: Any, how: str) -> Non
         assert how in reason.detail
 
 
-async def test_an_actor_over_its_memory_quota_is_killed_and_the_reason_says_so() -> None:
+async def test_18_an_actor_over_its_memory_quota_is_killed_and_the_reason_says_so() -> None:
     async with system() as actors:
         greedy = await actors.spawn(Clerk, placement=Subprocess(quota_bytes=128 * MIB), restart="temporary")
         innocent = await actors.spawn(Clerk, placement=Subprocess(quota_bytes=128 * MIB))
@@ -432,3 +432,37 @@ async def test_what_the_window_does_not_take_fills_the_mailbox_here_and_no_more(
 
         assert 1000 <= sent <= 1001
         assert await clerk.ask(Clerk.get) == sent
+
+
+async def scenario(actors: ActorSystem, placement: Subprocess | None) -> list[object]:
+    """What an asker sees of one life, step by step."""
+    clerk = await actors.spawn(partial(Clerk, start=1), name="clerk", placement=placement)
+    seen: list[object] = []
+
+    async def step(asking: Awaitable[object]) -> None:
+        try:
+            seen.append(await asking)
+        except (ActorCrashed, OutOfStock, MessageRefused, ActorNotRunning) as error:
+            seen.append((type(error).__name__, str(error).splitlines()[0]))
+
+    await step(clerk.ask(Clerk.add, 2))
+    await clerk.tell(Clerk.add, 3)
+    await step(clerk.ask(Clerk.get))
+    await step(clerk.ask(Clerk.sell))
+    await step(clerk.ask(Clerk.raises))
+    await step(clerk.ask(Clerk.get))
+    await step(clerk.ask(Clerk.asks, clerk))
+    await step(clerk.ask(Clerk.add, by=4))
+    await actors.stop(clerk)
+    await step(clerk.ask(Clerk.get))
+    return seen
+
+
+async def test_22_one_scenario_has_the_same_outcomes_in_this_process_and_in_another() -> None:
+    async with system() as actors:
+        here = await scenario(actors, None)
+    async with system() as actors:
+        there = await scenario(actors, Subprocess())
+
+    assert there == here
+    assert len(here) == 7
