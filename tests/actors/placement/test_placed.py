@@ -465,4 +465,4 @@ async def test_22_one_scenario_has_the_same_outcomes_in_this_process_and_in_anot
         there = await scenario(actors, Subprocess())
 
     assert there == here
-    assert len(here) == 7
+    assert len(here) == 8
