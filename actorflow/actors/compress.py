@@ -1,4 +1,7 @@
-"""Compression of encoded values: lz4 where it helps, and a decompressor no input can blow up."""
+"""Compression of encoded values: lz4 where it helps, and a decompressor no input can blow up.
+
+`squeeze` and `expand` are what ConnectionOptions(squeeze=, expand=) takes.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,15 @@ from actorflow.actors.codec import DecodeError
 MIN_BYTES = 4096
 """Smaller values are sent as they are: there is little to gain."""
 
+SAMPLE_BYTES = 64 * 1024
+"""A larger value whose beginning does not become smaller is sent as it is: noise is not worth the time."""
+
 MAX_RATIO = 100
 """No honest frame is larger than this many times its compressed form: one that would be is sent as it is."""
 
 MAX_BYTES = 64 * 1024 * 1024
 STEP_BYTES = 64 * 1024
 """Decompressed at a time; the limits are checked after each step."""
-
-_RAW = b"\x00"
-_LZ4 = b"\x01"
 
 
 class _Decompressor(Protocol):
@@ -34,26 +37,23 @@ class _Lz4(Protocol):
     def LZ4FrameDecompressor(self) -> _Decompressor: ...
 
 
-def squeeze(data: bytes, *, min_bytes: int = MIN_BYTES) -> bytes:
-    """`data` behind one header byte, compressed if that makes it smaller."""
+def squeeze(data: bytes, *, min_bytes: int = MIN_BYTES) -> bytes | None:
+    """`data` compressed; None if that does not make it smaller."""
     if len(data) < min_bytes:
-        return _RAW + data
+        return None
+    if len(data) > SAMPLE_BYTES and _compressed(data[:SAMPLE_BYTES]) is None:
+        return None
+    return _compressed(data)
+
+
+def _compressed(data: bytes) -> bytes | None:
     packed = _lz4().compress(data, store_size=False)
-    if len(packed) >= len(data) or len(data) > MAX_RATIO * len(packed):
-        return _RAW + data
-    return _LZ4 + packed
+    return packed if len(packed) < len(data) <= MAX_RATIO * len(packed) else None
 
 
-def expand(data: bytes, *, max_bytes: int = MAX_BYTES) -> bytes:
+def expand(data: bytes, max_bytes: int = MAX_BYTES) -> bytes:
     """What `squeeze` was given; raises DecodeError, at the latest one step beyond `max_bytes` or MAX_RATIO."""
-    head, body = data[:1], memoryview(data)[1:]
-    if head == _RAW:
-        if len(body) > max_bytes:
-            raise DecodeError(f"{len(body):,} bytes are more than the limit of {max_bytes:,}")
-        return bytes(body)
-    if head != _LZ4:
-        raise DecodeError(f"unknown compression 0x{head.hex()}")
-    return _decompress(body, min(max_bytes, MAX_RATIO * len(body)))
+    return _decompress(memoryview(data), min(max_bytes, MAX_RATIO * len(data)))
 
 
 def _decompress(body: memoryview, limit: int) -> bytes:

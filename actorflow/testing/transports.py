@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import anyio
 from anyio.lowlevel import checkpoint
 
+from actorflow.actors.compress import expand, squeeze
 from actorflow_transports import (
     BadFrame,
     BadItem,
@@ -30,6 +31,7 @@ from actorflow_transports import (
     ReceiverBusy,
     TransportError,
 )
+from actorflow_transports.frame import COMPRESSED, header_of
 
 Pair = Callable[[ConnectionOptions], AbstractAsyncContextManager[tuple[Connection, Connection]]]
 """Opens two connected ends, entered, and closes them."""
@@ -49,6 +51,7 @@ class Subject:
 Check = Callable[[Subject], Awaitable[None]]
 SMALL_QUEUE = ConnectionOptions(max_queued_bytes=4096, max_queued_items=8)
 FILLER = b"f" * 1000
+TEXT = b"".join(b"line %d of some text\n" % number for number in range(1000))
 
 
 async def items_arrive_in_order_both_ways(subject: Subject) -> None:
@@ -113,6 +116,56 @@ async def a_full_connection_takes_items_again_once_some_are_received(subject: Su
 
     assert received == [FILLER] * held
     assert last == b"next"
+
+
+async def all_items_that_are_here_come_at_once_and_in_order(subject: Subject) -> None:
+    items = [number.to_bytes(2, "big") for number in range(500)]
+    received: list[bytes] = []
+    calls = 0
+
+    async with subject.pair(ConnectionOptions()) as (here, there):
+        await _send_all(here, items)
+        await here.drain()
+        here.end()
+        while len(received) < len(items):
+            received += await there.receive_many()
+            calls += 1
+        await _raises(EndOfItems, there.receive_many)
+
+    assert received == items
+    assert calls < len(items) / 10, f"{calls} calls for {len(items)} items that were there"
+
+
+async def compressed_items_arrive_whole(subject: Subject) -> None:
+    options = ConnectionOptions(squeeze=squeeze, expand=expand)
+    items = [b"", b"small", TEXT, bytes(range(256)) * 2000, bytes(1_000_000)]
+    received: list[bytes] = []
+
+    async with subject.pair(options) as (here, there), anyio.create_task_group() as tasks:
+        tasks.start_soon(_send_all, here, items)
+        received += [await there.receive() for _ in items]
+
+    assert received == items
+
+
+async def a_compressed_item_above_the_limit_is_refused(subject: Subject) -> None:
+    if subject.raw_pair is None:
+        return
+    body = squeeze(TEXT)
+    assert body is not None
+    options = ConnectionOptions(expand=expand, max_frame_bytes=len(body))
+    async with subject.raw_pair(options) as (victim, raw):
+        raw.sendall(header_of(len(body), flags=COMPRESSED) + body)
+        await _raises(BadItem, victim.receive)
+
+
+async def a_compressed_item_that_nobody_agreed_on_is_refused(subject: Subject) -> None:
+    if subject.raw_pair is None:
+        return
+    for options in (ConnectionOptions(), ConnectionOptions(expand=expand, max_first_frame_bytes=100)):
+        async with subject.raw_pair(options) as (victim, raw):
+            raw.sendall(header_of(1, flags=COMPRESSED) + b"x")
+            await _raises(BadFrame, victim.receive)
 
 
 async def ending_gives_the_peer_all_items_and_then_the_end(subject: Subject) -> None:
@@ -293,6 +346,10 @@ CHECKS: tuple[Check, ...] = (
     items_of_every_size_arrive_whole,
     a_sender_waits_while_nobody_receives,
     a_full_connection_takes_items_again_once_some_are_received,
+    all_items_that_are_here_come_at_once_and_in_order,
+    compressed_items_arrive_whole,
+    a_compressed_item_above_the_limit_is_refused,
+    a_compressed_item_that_nobody_agreed_on_is_refused,
     ending_gives_the_peer_all_items_and_then_the_end,
     leaving_the_block_hands_over_what_was_sent,
     closing_ends_the_peer_and_all_who_wait_here,

@@ -47,6 +47,37 @@ def test_frames_do_not_depend_on_how_their_bytes_arrive(bodies: list[bytes], rea
     assert parser.is_between_frames
 
 
+@pytest.mark.parametrize("cuts", [[6], [6, 7], [6, 200_006], [3, 6, 100_000], [6, 200_006, 200_009, 200_012]])
+def test_a_large_body_may_be_handed_over_in_pieces_of_any_size(cuts: list[int]) -> None:
+    data = wire(b"a" * 200_000, b"b" * 200_000, b"", b"c")
+    parser = FrameParser()
+    frames: list[Frame] = []
+
+    for start, end in pairwise([0, *cuts, len(data)]):
+        rest = data[start:end]
+        while rest:
+            count = parser.whole_bytes or len(parser.writable())
+            piece, rest = rest[:count], rest[count:]
+            if parser.whole_bytes:
+                frames += parser.received(piece)
+            else:
+                parser.writable()[: len(piece)] = piece
+                frames += parser.written(len(piece))
+
+    assert bodies_of(frames) == [b"a" * 200_000, b"b" * 200_000, b"", b"c"]
+    assert parser.is_between_frames
+
+
+def test_after_a_large_body_the_next_one_comes_in_one_piece() -> None:
+    parser = FrameParser()
+    parser.feed(wire(b"a" * 200_000))
+
+    assert len(parser.writable()) == HEADER.size
+    assert parser.feed(header_of(150_000)) == []
+    assert parser.whole_bytes == 150_000
+    assert parser.received(b"b" * 150_000) == [(0, b"b" * 150_000)]
+
+
 @given(bodies=BODIES.filter(bool), keep=st.integers(0, 2500))
 def test_a_cut_stream_is_seen_as_cut_unless_it_ends_between_frames(bodies: list[bytes], keep: int) -> None:
     data = wire(*bodies)
@@ -76,6 +107,13 @@ def test_a_first_byte_that_begins_no_frame_is_refused_at_once(first: int) -> Non
 def test_an_unknown_flag_is_refused(flags: int) -> None:
     with pytest.raises(BadFrame):
         FrameParser().feed(HEADER.pack(MAGIC, flags, 1))
+
+
+def test_the_first_frame_of_a_stranger_has_no_flags() -> None:
+    with pytest.raises(BadFrame):
+        FrameParser(max_first_frame_bytes=10).feed(header_of(1, flags=COMPRESSED))
+    with pytest.raises(BadFrame):
+        FrameParser(known_flags=0).feed(header_of(1, flags=COMPRESSED))
 
 
 @pytest.mark.parametrize("length", [11, 2**31, 2**32 - 1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -81,6 +82,23 @@ def test_two_blocking_ends_talk_between_threads() -> None:
     thread.join()
 
     assert back == [b"a" * 100_000, b"b"]
+
+
+def test_many_items_of_a_blocking_end_leave_in_one_write_and_arrive_in_one_read() -> None:
+    ours, theirs = socket_pair()
+    with (
+        BlockingConnection(ours, OPTIONS, peer="other end") as here,
+        BlockingConnection(theirs, OPTIONS, peer="this end") as there,
+    ):
+        here.send_many(number.to_bytes(2, "big") for number in range(500))
+        arrived = theirs.recv(100_000, socket.MSG_PEEK)
+        first = there.receive()
+        rest: list[bytes] = []
+        while there.has_received:
+            rest.append(there.receive())
+
+    assert len(arrived) == 500 * 8
+    assert [first, *rest] == [number.to_bytes(2, "big") for number in range(500)]
 
 
 def test_an_inherited_descriptor_is_not_inherited_further() -> None:

@@ -6,13 +6,14 @@ import contextlib
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 from .errors import BadItem, ConnectionClosed, ConnectionLost, EndOfItems, TransportError
-from .frame import Frame, FrameParser, header_of
+from .frame import Frame
 from .interface import ConnectionOptions
-from .outbox import LARGE_BYTES
+from .item_frames import decoded, framed, parser_for
+from .outbox import Outbox
 
 
 class BlockingConnection:
@@ -26,24 +27,29 @@ class BlockingConnection:
         self.peer = peer
         self._sock = sock
         self._options = options
-        self._parser = FrameParser(
-            max_frame_bytes=options.max_frame_bytes, max_first_frame_bytes=options.max_first_frame_bytes
-        )
+        self._parser = parser_for(options)
         self._received: deque[Frame] = deque()
         self._sending = threading.Lock()
         self._is_closed = False
 
+    @property
+    def has_received(self) -> bool:
+        """Whether `receive` has an item without waiting: time to go on, and to answer in one write later."""
+        return bool(self._received)
+
     def send(self, item: Any) -> None:
         """Hand `item` over; raises ConnectionClosed, ConnectionLost, FrameTooLarge, what encode raises."""
-        body = self._options.encode(item)
-        head = header_of(len(body), max_frame_bytes=self._options.max_frame_bytes)
+        self.send_many((item,))
+
+    def send_many(self, items: Iterable[Any]) -> None:
+        """Hand `items` over, small ones joined into one write; raises as `send`, then none of them was sent whole."""
+        outbox = Outbox(max_bytes=0)
+        for item in items:
+            outbox.put(*framed(self._options, item, self._options.max_frame_bytes))
         try:
             with self._sending:
-                if len(body) < LARGE_BYTES:
-                    self._sock.sendall(head + body)
-                else:
-                    self._sock.sendall(head)
-                    self._sock.sendall(body)
+                while not outbox.is_empty:
+                    outbox.send_to(self._sock)
         except OSError as exc:
             raise self._failure(f"the connection to {self.peer} broke while sending: {exc}") from exc
 
@@ -51,9 +57,9 @@ class BlockingConnection:
         """Wait for the next item; raises EndOfItems, ConnectionLost, ConnectionClosed."""
         while not self._received:
             self._read()
-        body = self._received.popleft()[1]
+        flags, body = self._received.popleft()
         try:
-            return self._options.decode(body)  # type: ignore[arg-type]  # a bytearray will do where bytes do
+            return decoded(self._options, flags, body)
         except Exception as exc:
             self.close()
             raise BadItem(f"{self.peer} sent {len(body):,} bytes that do not decode: {exc}") from exc

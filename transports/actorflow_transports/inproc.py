@@ -135,6 +135,13 @@ class InprocConnection:
         self._until_turn -= 1
         return self._inward.take()
 
+    async def receive_many(self) -> list[Any]:
+        items = [await self.receive()]
+        while self._inward.items and self._until_turn:
+            self._until_turn -= 1
+            items.append(self._inward.take())
+        return items
+
     async def __aiter__(self) -> AsyncIterator[Any]:
         while True:
             try:

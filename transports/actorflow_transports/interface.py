@@ -14,9 +14,14 @@ Encode = Callable[[Any], bytes]
 Decode = Callable[[bytes], Any]
 """Any: what an item is, only the two ends know."""
 
+Squeeze = Callable[[bytes], bytes | None]
+Expand = Callable[[bytes, int], bytes]
+
 
 def as_bytes(item: object) -> bytes:
     """The codec of who sends bytes only."""
+    if type(item) is bytes:
+        return item
     if not isinstance(item, bytes | bytearray | memoryview):
         raise TypeError(f"this connection carries bytes, not {type(item).__qualname__}; give it encode= and decode=")
     return bytes(cast("bytes", item))
@@ -27,7 +32,10 @@ class ConnectionOptions:
     """How a connection carries items.
 
     encode, decode: item to bytes and back; used by wires only, in-process items pass by reference. `encode` must not
-        hand out a buffer that changes later. What `decode` raises closes the connection as BadItem.
+        hand out a buffer that changes later. `decode` may get a bytearray, which is its own to keep. What `decode`
+        raises closes the connection as BadItem.
+    squeeze, expand: compression, on wires only; both ends have it or none. `squeeze(body)` is None for what is sent as
+        it is; `expand(body, max_frame_bytes)` raises rather than give more bytes than that.
     max_frame_bytes: the largest body sent or received; a larger one is refused before room is made for it.
     max_first_frame_bytes: the same for the first frame received, before it is known who speaks; None: no other limit.
     max_queued_bytes: sent items that wait for the wire; `send` waits for room. One larger item passes alone.
@@ -36,6 +44,8 @@ class ConnectionOptions:
 
     encode: Encode = as_bytes
     decode: Decode = bytes
+    squeeze: Squeeze | None = None
+    expand: Expand | None = None
     max_frame_bytes: int = MAX_FRAME_BYTES
     max_first_frame_bytes: int | None = None
     max_queued_bytes: int = 1024 * 1024
@@ -71,6 +81,10 @@ class Connection(Protocol):
 
     async def receive(self) -> Any:
         """The next item; raises EndOfItems, ConnectionLost, ConnectionClosed, ReceiverBusy."""
+        ...
+
+    async def receive_many(self) -> list[Any]:
+        """All items that are here, in order; waits for the first one. Raises as `receive`, once none is left."""
         ...
 
     def end(self) -> None:

@@ -25,12 +25,12 @@ class Outbox:
     def __init__(self, *, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.has_lost = False
+        self.is_empty = True
         self._parts: deque[tuple[bytes | memoryview, int]] = deque()  # what to write, and what it weighs
+        self._small: list[bytes] = []  # heads and bodies behind all parts, not joined yet
+        self._small_bytes = 0
+        self._small_weight = 0
         self._weight = 0
-
-    @property
-    def is_empty(self) -> bool:
-        return not self._parts
 
     @property
     def is_half_empty(self) -> bool:
@@ -38,46 +38,50 @@ class Outbox:
 
     def has_room(self, body_bytes: int) -> bool:
         """Whether a body fits; any fits into an empty box."""
-        return not self._parts or self._weight + body_bytes + ITEM_OVERHEAD_BYTES <= self.max_bytes
+        return self.is_empty or self._weight + body_bytes + ITEM_OVERHEAD_BYTES <= self.max_bytes
 
     def put(self, head: bytes, body: bytes) -> None:
-        if len(body) < LARGE_BYTES:
-            weight = len(body) + ITEM_OVERHEAD_BYTES
-            self._parts.append((head + body, weight))
-            self._weight += weight
-        else:
+        size = len(body)
+        weight = size + ITEM_OVERHEAD_BYTES
+        self.is_empty = False
+        self._weight += weight
+        if size >= LARGE_BYTES:
+            self._join_small()
             self._parts.append((head, ITEM_OVERHEAD_BYTES))
-            self._parts.append((memoryview(body), len(body)))
-            self._weight += len(body) + ITEM_OVERHEAD_BYTES
+            self._parts.append((memoryview(body), size))
+            return
+        self._small += (head, body)
+        self._small_weight += weight
+        self._small_bytes += len(head) + size
+        if self._small_bytes >= JOIN_BYTES:
+            self._join_small()
 
     def drop(self) -> None:
         """Forget what was not written."""
-        self.has_lost = self.has_lost or bool(self._parts)
+        self.has_lost = self.has_lost or not self.is_empty
         self._parts.clear()
-        self._weight = 0
+        self._small = []
+        self._small_bytes = self._small_weight = self._weight = 0
+        self.is_empty = True
 
     def send_to(self, sock: socket.socket) -> None:
         """Write once as much as the socket takes; raises BlockingIOError if that is nothing, and OSError."""
         self._join_small()
-        if len(self._parts) == 1:
-            sent = sock.send(self._parts[0][0])
+        parts = self._parts
+        if len(parts) == 1:
+            sent = sock.send(parts[0][0])
         else:
-            sent = sock.sendmsg([part for part, _ in islice(self._parts, MAX_PARTS)])
+            sent = sock.sendmsg([part for part, _ in islice(parts, MAX_PARTS)])
         while sent:
             sent = self._advance(sent)
+        self.is_empty = not parts
 
     def _join_small(self) -> None:
-        """Make one part of the small ones at the front."""
-        parts = self._parts
-        small: list[bytes | memoryview] = []
-        size = weight = 0
-        while parts and len(parts[0][0]) < LARGE_BYTES and size < JOIN_BYTES:
-            part, part_weight = parts.popleft()
-            small.append(part)
-            size += len(part)
-            weight += part_weight
-        if small:
-            parts.appendleft((small[0] if len(small) == 1 else b"".join(small), weight))
+        """Make one part of the small ones behind the others."""
+        if self._small:
+            self._parts.append((b"".join(self._small), self._small_weight))
+            self._small = []
+            self._small_bytes = self._small_weight = 0
 
     def _advance(self, sent: int) -> int:
         """Take `sent` bytes off the first part; returns those that belong to the next one."""

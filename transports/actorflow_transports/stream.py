@@ -13,8 +13,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from .errors import BadItem, ConnectionClosed, ConnectionLost, EndOfItems, ReceiverBusy, TransportError
-from .frame import Frame, FrameParser, header_of
+from .frame import Frame
 from .interface import ConnectionOptions
+from .item_frames import decoded, framed, parser_for
 from .loop import Gate, gate_of
 from .outbox import Outbox
 
@@ -36,9 +37,7 @@ class StreamConnection:
         self._sock = sock
         self._options = options
         self._peer = peer
-        self._parser = FrameParser(
-            max_frame_bytes=options.max_frame_bytes, max_first_frame_bytes=options.max_first_frame_bytes
-        )
+        self._parser = parser_for(options)
         self._received: deque[Frame] = deque()
         self._outbox = Outbox(max_bytes=options.max_queued_bytes)
         self._max_send_bytes = options.max_frame_bytes
@@ -52,6 +51,7 @@ class StreamConnection:
         self._is_closed = False
         self._receive_failure: TransportError | None = None
         self._send_failure: TransportError | None = None
+        self._can_send = False  # entered, and neither ended, closed nor broken
         self._is_loss_told = False
         self._writes_at_once = True
 
@@ -65,15 +65,17 @@ class StreamConnection:
     # Sending
 
     async def send(self, item: Any) -> None:
-        self._refuse_send()
-        head, body = self._frame(item)
+        if not self._can_send:
+            self._refuse_send()
+        head, body = framed(self._options, item, self._max_send_bytes)
         if self._waiting or not self._outbox.has_room(len(body)):
             await self._room(len(body))
         self._queue(head, body)
 
     def try_send(self, item: Any) -> bool:
-        self._refuse_send()
-        head, body = self._frame(item)
+        if not self._can_send:
+            self._refuse_send()
+        head, body = framed(self._options, item, self._max_send_bytes)
         if self._waiting or not self._outbox.has_room(len(body)):
             return False
         self._queue(head, body)
@@ -89,6 +91,7 @@ class StreamConnection:
 
     def end(self) -> None:
         self._is_ending = True
+        self._can_send = False
         if self._gate is not None:
             self._gate.wake()
 
@@ -100,17 +103,15 @@ class StreamConnection:
             raise ConnectionClosed("enter the connection first: async with connection")
         return self._gate
 
-    def _frame(self, item: Any) -> tuple[bytes, bytes]:
-        body = self._options.encode(item)
-        return header_of(len(body), max_frame_bytes=self._max_send_bytes), body
-
     def _queue(self, head: bytes, body: bytes) -> None:
-        at_once = self._writes_at_once and self._outbox.is_empty
-        self._outbox.put(head, body)
-        if at_once:
-            self._write_at_once()
-        if not self._outbox.is_empty:
-            self._open_gate().wake()
+        outbox = self._outbox
+        was_empty = outbox.is_empty
+        outbox.put(head, body)
+        if was_empty:
+            if self._writes_at_once:
+                self._write_at_once()
+            if not outbox.is_empty:
+                self._open_gate().wake()  # the writer of a box that was not empty is awake, or waits for the socket
         if self._waiting and self._outbox.is_half_empty:
             self._waiting.popleft().set()
 
@@ -198,18 +199,32 @@ class StreamConnection:
     def _fail_sends(self, exc: BaseException) -> None:
         if not self._is_closed:
             self._send_failure = ConnectionLost(f"the connection to {self._peer} broke while sending: {exc}")
+            self._can_send = False
         self._outbox.drop()
         self._wake_all()
 
     # Receiving
 
     async def receive(self) -> Any:
-        received = self._received
-        if not received:
+        if not self._received:
             await self._fill()
-        body = received.popleft()[1]
+        return self._item()
+
+    async def receive_many(self) -> list[Any]:
+        if not self._received:
+            await self._fill()
+        items = [self._item()]
         try:
-            return self._options.decode(body)  # type: ignore[arg-type]  # a bytearray will do where bytes do
+            while self._received:
+                items.append(self._item())
+        except BadItem:
+            pass  # those before it count; the next call says so
+        return items
+
+    def _item(self) -> Any:
+        flags, body = self._received.popleft()
+        try:
+            return decoded(self._options, flags, body)
         except Exception as exc:
             failure = BadItem(f"{self._peer} sent {len(body):,} bytes that do not decode: {exc}")
             self._break(failure)
@@ -247,12 +262,18 @@ class StreamConnection:
         return True
 
     def _read_once(self) -> None:
-        count = self._sock.recv_into(self._parser.writable())
+        parser = self._parser
+        if parser.whole_bytes:
+            piece = self._sock.recv(parser.whole_bytes)
+            count = len(piece)
+        else:
+            piece = b""
+            count = self._sock.recv_into(parser.writable())
         if not count:
             self._at_end()
             return
         try:
-            frames = self._parser.written(count)
+            frames = parser.received(piece) if piece else parser.written(count)
         except ConnectionLost as exc:
             self._break(exc)
             return
@@ -283,6 +304,7 @@ class StreamConnection:
         if self._is_closed:
             return
         self._is_closed = True
+        self._can_send = False
         self._received.clear()
         self._outbox.drop()
         if self._gate is not None:
@@ -294,6 +316,7 @@ class StreamConnection:
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
         self._gate = gate_of(self._sock)
+        self._can_send = not self._is_closed and not self._is_ending
         self._tasks.start_soon(self._write, self._gate, name=f"writer to {self._peer}")
         return self
 
