@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping
-from contextlib import asynccontextmanager, closing, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -16,6 +17,7 @@ import anyio
 from actorflow.actors.codec import EncodeError
 from actorflow.actors.ref import ActorRef
 from actorflow.executors.affinity import held_to
+from actorflow.executors.recycling import Recycling
 from actorflow.executors.worker_pool import STOP_LIMIT_S, WorkerPool, Workshop
 from actorflow.flows.load import import_folder
 from actorflow.runs.error_record import error_record
@@ -26,10 +28,11 @@ from actorflow.runs.time_limit import before_it_waited_too_long, within_timeout
 from actorflow.runs.values import Value
 from actorflow.runs.worker_process import Launch, RequestTooLarge, WorkerLost, WorkerProcess
 from actorflow.runs.worker_protocol import Reply
-from actorflow_supervisors.memory import MemoryQuotaExceeded, MemoryWatch
+from actorflow_supervisors.memory import MemoryQuotaExceeded
 from actorflow_supervisors.memory_tree import WatchedTree
+from actorflow_supervisors.warden import Warden, Zygote, shared_warden
 
-GRACE_S = 5.0
+GRACE_S = 10.0
 """Seconds a stopped attempt has between SIGTERM and SIGKILL."""
 
 LEFT_OVER_SHARE = 0.25
@@ -38,8 +41,11 @@ LEFT_OVER_SHARE = 0.25
 _BOOT = (
     "import os, sys; path = os.environ.pop('ACTORFLOW_PATH').split('\\n'); own = os.environ.pop('ACTORFLOW_OWN'); "
     "sys.path[:] = [*(entry for entry in path if entry != own), own]; "
-    "from actorflow.executors.worker_main import main; sys.path[:] = path; main()"
+    "import actorflow.executors.worker_main; from actorflow_supervisors.zygote_main import main; "
+    "sys.path[:] = path; main()"
 )
+_PRELOAD = "actorflow.executors.worker_main:preload"
+_SERVE = "actorflow.executors.worker_main:serve"
 
 
 class ProcessExecutor:
@@ -48,24 +54,42 @@ class ProcessExecutor:
     workers: attempts that execute at once; as many as CPUs that this process may use, where nothing is said.
     slots: four times as many, so that a worker's next attempt is at hand, its start on disk, when the last one ends.
     grace_s: from SIGTERM to SIGKILL for an attempt that is cancelled or took too long.
+    backstop: refuse a process more than 1.5 times the quota of its attempt, where the system can: the harder limit
+    behind the sampling. recycling: when a worker makes room for a new one.
     """
 
     name = "process"
     capabilities = Capabilities(stop=True, quota=True, announced=True)
 
-    def __init__(self, workers: int | None = None, *, grace_s: float = GRACE_S) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        grace_s: float = GRACE_S,
+        backstop: bool = True,
+        recycling: Recycling | None = None,
+    ) -> None:
         self.workers = workers if workers is not None else available_cpus()
         self.slots = 4 * self.workers
         self.grace_s = grace_s
+        self.backstop = backstop
+        self.recycling = recycling or Recycling()
         self._pool: WorkerPool | None = None
-        self._memory = MemoryWatch()
+        self._zygote: Zygote | None = None
+
+    @property
+    def why_cold(self) -> str | None:
+        """Why each worker is an interpreter of its own, "" where they are forked, None as long as it is not known."""
+        return None if self._zygote is None else self._zygote.why_cold
 
     @asynccontextmanager
     async def opened(self, site: RunSite) -> AsyncGenerator[None]:
-        self._memory = MemoryWatch()
-        with nullcontext() if site.output is None else closing(OutputPipes(site.output)) as pipes:
-            launch = launch_for(site, pipes)
-            factory = partial(Workshop, launch, self.workers, self._memory, self.grace_s, self._opened)
+        async with AsyncExitStack() as stack:
+            pipes = None if site.output is None else stack.enter_context(closing(OutputPipes(site.output)))
+            warden = await stack.enter_async_context(shared_warden())
+            self._zygote = await stack.enter_async_context(zygote_for(warden, site, pipes))
+            launch = Launch(zygote=self._zygote, pipes=pipes)
+            factory = partial(Workshop, launch, self.workers, self.grace_s, self._opened)
             spawning = cast("Awaitable[ActorRef[Workshop]]", site.spawn(factory, name=self.name, restart="transient"))
             workshop = await spawning
             try:
@@ -85,7 +109,7 @@ class ProcessExecutor:
             return failed(Cause.lost, exc)
         if isinstance(worker, Outcome):
             return worker
-        execution = Execution(worker, attempt, arguments, self._pool, self._memory, self.grace_s)
+        execution = Execution(worker, attempt, arguments, self._pool, self)
         return await execution.run()
 
     def kill(self) -> None:
@@ -120,18 +144,17 @@ class Execution:
         attempt: AttemptSpec,
         arguments: Mapping[str, bytes],
         pool: WorkerPool,
-        memory: MemoryWatch,
-        grace_s: float,
+        executor: ProcessExecutor,
     ) -> None:
         self.worker = worker
         self.attempt = attempt
         self.arguments = arguments
         self.pool = pool
-        self.memory = memory
-        self.grace_s = grace_s
-        self.tree = memory.watch(worker.pid, limit_bytes=attempt.memory_bytes, on_breach=worker.kill_for_memory)
+        self.executor = executor
+        self.began_s = time.monotonic()
         self.cpu_before_s = worker.cpu_total_s
         self.peak_rss_bytes = 0
+        worker.process.limit(attempt.memory_bytes, backstop=executor.backstop)
 
     async def run(self) -> Outcome:
         started_at = time.time()
@@ -142,12 +165,7 @@ class Execution:
             outcome,
             worker=self.worker.label,
             started_at=started_at,
-            peak_rss_bytes=max(
-                self.worker.ready_rss_bytes,  # the least that any attempt there has held
-                self.peak_rss_bytes,
-                self.tree.peak_bytes,
-                (ended and ended.peak_rss_bytes) or 0,
-            ),
+            peak_rss_bytes=self._peak_bytes(),
             cpu_s=None if cpu_total_s is None else max(0.0, cpu_total_s - self.cpu_before_s),
         )
 
@@ -158,25 +176,52 @@ class Execution:
                     self.attempt.task, self.arguments, context_of(self.attempt), self.attempt.headers or {}
                 )
         except WorkerLost as exc:
-            return failed(Cause.out_of_memory, self._over_quota(exc)) if self.tree.breached else failed(Cause.lost, exc)
+            over_quota = self.worker.process.breach is not None
+            return failed(Cause.out_of_memory, self._over_quota()) if over_quota else failed(Cause.lost, exc)
         except RequestTooLarge as exc:
             return failed(Cause.bad_input, exc)
         finally:
-            self.memory.end(self.tree)
             await self._give_back()
         self.peak_rss_bytes = reply.peak_rss_bytes or 0
+        if self._was_refused_memory(reply):
+            return failed(Cause.out_of_memory, self._over_quota(refused=True))
         return outcome_of(reply)
 
-    def _over_quota(self, lost: WorkerLost) -> MemoryQuotaExceeded:
-        peak_rss_bytes = (lost.exit and lost.exit.peak_rss_bytes) or 0
-        return MemoryQuotaExceeded(self.attempt.memory_bytes or 0, max(self.tree.peak_bytes, peak_rss_bytes))
+    def _peak_bytes(self) -> int:
+        """The most that the attempt's tree has held, as far as anybody has seen."""
+        process = self.worker.process
+        return max(
+            self.worker.ready_rss_bytes,  # the least that any attempt there has held
+            self.peak_rss_bytes,
+            process.peak_since(self.began_s),
+            (process.breach and process.breach.peak_bytes) or 0,
+            (process.exit and process.exit.peak_rss_bytes) or 0,
+        )
+
+    def _over_quota(self, *, refused: bool = False) -> MemoryQuotaExceeded:
+        return MemoryQuotaExceeded(self.attempt.memory_bytes or 0, self._peak_bytes(), refused=refused)
+
+    def _was_refused_memory(self, reply: Reply) -> bool:
+        """A MemoryError under a quota is the quota's, whoever asked for the memory; so is ENOMEM of a system call."""
+        error = reply.error
+        if error is None or self.attempt.memory_bytes is None or not self.executor.backstop:
+            return False
+        no_memory = "builtins:OSError" in error.bases and error.message.startswith(f"[Errno {errno.ENOMEM}]")
+        return no_memory or "builtins:MemoryError" in error.bases
 
     async def _give_back(self) -> None:
-        if not self.worker.is_busy and not self.tree.breached:
+        if not self.worker.is_busy and self.worker.process.breach is None and not self._is_worn():
             self.pool.put(self.worker)
             return
         with anyio.CancelScope(shield=True):  # bounded: SIGTERM, grace_s, SIGKILL, and the wait for that
-            await self.worker.stop(self.grace_s)
+            await self.worker.stop(self.executor.grace_s)
+
+    def _is_worn(self) -> bool:
+        return self.executor.recycling.is_due(
+            tasks=self.worker.requests,
+            age_s=time.monotonic() - self.worker.began_s,
+            rss_bytes=self.worker.process.last_rss_bytes,
+        )
 
 
 def outcome_of(reply: Reply) -> Outcome:
@@ -201,25 +246,34 @@ def failed(cause: Cause, exc: Exception) -> Outcome:
     return Outcome(state=AttemptState.failed, cause=cause, error=error)
 
 
-def launch_for(site: RunSite, pipes: OutputPipes | None = None) -> Launch:
-    """How the workers of a run are started: this interpreter, its flags, its import path, nothing of its state.
+@asynccontextmanager
+async def zygote_for(warden: Warden, site: RunSite, pipes: OutputPipes | None) -> AsyncGenerator[Zygote]:
+    """What a run's workers are forked from: this interpreter, its flags, its import path, nothing of its state.
 
     The folder of the user's file comes last until actorflow is imported: a `json.py` beside that file is not for us.
     """
     own = import_folder(site.module, site.file)
     flags = [*interpreter_flags(), "-P", "-X", "faulthandler"]
-    return Launch(
-        argv=(sys.executable, *flags, "-c", _BOOT),
-        arguments=(site.module, site.file),
-        env={
-            **os.environ,
-            "ACTORFLOW_PATH": "\n".join(sys.path),
-            "ACTORFLOW_OWN": own,
-            "ACTORFLOW_CAPTURED": "" if pipes is None else "1",
-            "ACTORFLOW_AROUND": site.around or "",
-        },
-        pipes=pipes,
-    )
+    env = {
+        **os.environ,
+        "ACTORFLOW_PATH": "\n".join(sys.path),
+        "ACTORFLOW_OWN": own,
+        "ACTORFLOW_CAPTURED": "" if pipes is None else "1",
+    }
+    argv = [sys.executable, *flags, "-c", _BOOT, _PRELOAD, _SERVE, site.module, site.file, site.around or ""]
+    output = None if pipes is None else pipes.open("import")
+    try:
+        zygote = await warden.zygote(
+            argv, env=env, stdout=None if output is None else output.out, stderr=None if output is None else output.err
+        )
+        try:
+            yield zygote
+        finally:
+            with anyio.CancelScope(shield=True):  # bounded: a kill, and the wait for it to be confirmed
+                await zygote.stop()
+    finally:
+        if output is not None:
+            output.close()
 
 
 def interpreter_flags() -> list[str]:

@@ -1,13 +1,12 @@
 """Worker main: the process in which `def` tasks run, one attempt at a time in its main thread.
 
-It imports the user's module under its canonical name, says that it is ready, and answers requests until its socket
-ends. Whatever a task raises is an answer; only what ends the process itself (os._exit, a signal) is for the owner to
-see. Imports are few, since each costs at every start.
+The user's module is imported under its canonical name, once for all workers where they can be forked. A worker says
+that it is ready, and answers requests until its socket ends. Whatever a task raises is an answer; only what ends the
+process itself (os._exit, a signal) is for the owner to see. Imports are few, since each costs at every start.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import importlib
 import os
@@ -18,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from types import CoroutineType
 from typing import NoReturn, cast
 
@@ -38,33 +38,50 @@ from actorflow.runs.worker_protocol import (
     pack_reply,
     read_request,
 )
-from actorflow_supervisors.parent_death import die_with_parent
 from actorflow_transports import BlockingConnection, ConnectionOptions, TransportError
 
+Around = Callable[[Mapping[str, str]], AbstractContextManager[None]]
+"""What is entered around the body of an attempt, given its headers."""
 
-def main() -> None:
-    """`sys.argv`: descriptor of the socket, pid of the owner, canonical name of the user's module, its file."""
-    descriptor, parent_pid, module, file = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
-    if not die_with_parent(parent_pid):
-        exit_when_socket_ends(descriptor)
+
+@dataclass(frozen=True, slots=True)
+class Preloaded:
+    """What all workers have in common. enter: makes what is entered around each body, None for nothing."""
+
+    module: str
+    file: str
+    enter: Callable[[], Around] | None
+
+
+_preloaded: list[Preloaded] = []
+
+
+def preload(module: str, file: str, around: str) -> None:
+    """Once, before any worker is forked: import the user's module, so that no attempt's time counts for it.
+
+    module: canonical name of the user's module; what goes wrong is said by each attempt. around: "module:function",
+    whose answer is entered around each body; "" for nothing.
+    """
     sys.argv[:] = [file]
     _flush_each_line()
     if os.environ.pop("ACTORFLOW_CAPTURED", ""):
         log_to_standard_error()
-    os.set_inheritable(descriptor, False)  # what a task starts must not hold the connection open
-    options = ConnectionOptions(max_frame_bytes=MAX_FRAME_BYTES)
-    connection = BlockingConnection(socket.socket(fileno=descriptor), options, peer="the owner")
-    worker = Worker(connection, module, file, around=os.environ.pop("ACTORFLOW_AROUND", ""))
-    worker.prepare()
+    folder = import_folder(module, file)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    with contextlib.suppress(BaseException):
+        importlib.import_module(module)
+    name, _, attribute = around.partition(":")
+    _preloaded.append(Preloaded(module, file, getattr(importlib.import_module(name), attribute) if around else None))
+
+
+def serve(sock: socket.socket, payload: bytes) -> None:
+    """In each worker: answer requests until the owner closes its end."""
+    if sys.platform != "linux":  # elsewhere a signal tells of the owner's death
+        exit_when_socket_ends(sock.fileno())
+    connection = BlockingConnection(sock, ConnectionOptions(max_frame_bytes=MAX_FRAME_BYTES), peer="the owner")
     with contextlib.suppress(TransportError):  # the owner is gone, or wants no more answers
-        worker.serve()
-    atexit._run_exitfuncs()
-    _flush()
-    os._exit(0)  # taking the interpreter apart would cost more than most attempts
-
-
-Around = Callable[[Mapping[str, str]], AbstractContextManager[None]]
-"""What is entered around the body of an attempt, given its headers."""
+        Worker(connection, _preloaded[-1]).serve()
 
 
 def _nothing_around(headers: Mapping[str, str]) -> AbstractContextManager[None]:
@@ -72,28 +89,16 @@ def _nothing_around(headers: Mapping[str, str]) -> AbstractContextManager[None]:
 
 
 class Worker:
-    """Answers requests. around: "module:function" whose answer is entered around each body; "" for nothing."""
+    """Answers requests."""
 
-    def __init__(self, connection: BlockingConnection, module: str, file: str, *, around: str = "") -> None:
+    def __init__(self, connection: BlockingConnection, preloaded: Preloaded) -> None:
         self.connection = connection
-        self.module = module
-        self.file = file
-        self.around = around
+        self.module = preloaded.module
+        self.file = preloaded.file
         self.pid = os.getpid()
         self._functions: dict[str, Callable[..., object]] = {}
         self._peak = PeakRss()
-        self._enter: Around = _nothing_around
-
-    def prepare(self) -> None:
-        """Import the user's module before any attempt's time counts; what goes wrong is said by each attempt."""
-        folder = import_folder(self.module, self.file)
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-        with contextlib.suppress(BaseException):
-            importlib.import_module(self.module)
-        if self.around:
-            module, _, name = self.around.partition(":")
-            self._enter = getattr(importlib.import_module(module), name)()
+        self._enter: Around = _nothing_around if preloaded.enter is None else preloaded.enter()
 
     def serve(self) -> None:
         """Until the owner closes its end."""

@@ -17,7 +17,6 @@ from actorflow.actors.handler import handler
 from actorflow.runs.worker import Worker
 from actorflow.runs.worker_process import Launch, WorkerLost, WorkerProcess
 from actorflow_supervisors import Restart
-from actorflow_supervisors.memory import MemoryWatch
 
 STOP_LIMIT_S = 20.0
 """Seconds a worker's actor has to end its process: more than its graces and the confirmation together."""
@@ -56,6 +55,7 @@ class WorkerPool:
         if self._waiting:
             self._waiting.popleft().serve(worker)
         else:
+            worker.process.limit(None)  # what an idle worker holds is nobody's
             self._idle.append(worker)
 
     async def emptied(self) -> None:
@@ -125,21 +125,19 @@ class _Waiter:
 
 
 class Workshop(Actor):
-    """The parent of one executor's workers, and of the watch over their memory.
+    """The parent of one executor's workers.
 
     opened: told the pool, whose workers are this actor's children.
     """
 
-    def __init__(self, launch: Launch, slots: int, memory: MemoryWatch, grace_s: float, opened: OnOpened) -> None:
+    def __init__(self, launch: Launch, slots: int, grace_s: float, opened: OnOpened) -> None:
         self.launch = launch
         self.pool = WorkerPool(slots, self._start_worker)
-        self.memory = memory
         self.grace_s = grace_s
         self.opened = opened
         self._number = 0
 
     async def started(self) -> None:
-        self.context.spawn_nowait(partial(MemoryWatcher, self.memory), name="memory")
         self.opened(self.pool)
 
     @handler
@@ -156,17 +154,3 @@ class Workshop(Actor):
 
 
 OnOpened = Callable[[WorkerPool], None]
-
-
-class MemoryWatcher(Actor):
-    """Has the memory of busy workers sampled."""
-
-    def __init__(self, memory: MemoryWatch) -> None:
-        self.memory = memory
-
-    async def started(self) -> None:
-        self.context.ref.try_tell(MemoryWatcher.run)
-
-    @handler
-    async def run(self) -> None:
-        await self.memory.run()

@@ -58,15 +58,18 @@ class Worker(Actor):
         self.host.ready(self.process)
 
     async def _ready_process(self) -> WorkerProcess:
-        process = launch_worker(self.name, self.launch)
+        process: WorkerProcess | None = None
         try:
             with anyio.fail_after(START_LIMIT_S):
+                process = await launch_worker(self.name, self.launch)
                 await process.wait_ready()
         except BaseException as exc:
-            with anyio.CancelScope(shield=True):  # bounded: a kill, and the wait for it to be confirmed
-                await process.stop(0)
+            if process is not None:
+                with anyio.CancelScope(shield=True):  # bounded: a kill, and the wait for it to be confirmed
+                    await process.stop(0)
             if isinstance(exc, TimeoutError):
-                raise WorkerLost(f"{process} was not ready after {START_LIMIT_S:g} s, and was killed") from exc
+                who = process or f"worker {self.name}"
+                raise WorkerLost(f"{who} was not ready after {START_LIMIT_S:g} s, and was killed") from exc
             raise
         return process
 
@@ -87,7 +90,7 @@ class Worker(Actor):
 def killed(process: WorkerProcess, ended: ProcessExit) -> Killed:
     """The end of a process that its owner did not ask for, as the exit reason of its actor."""
     return Killed(
-        "memory" if process.over_quota else "signal",
+        "memory" if process.process.breach is not None else "signal",
         process.label,
         signal=ended.signal,
         exit_code=ended.exit_code,

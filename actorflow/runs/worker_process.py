@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import anyio
@@ -24,13 +25,16 @@ from actorflow.runs.worker_protocol import (
 )
 from actorflow_supervisors.memory import mebibytes
 from actorflow_supervisors.process import Process, ProcessExit, ProcessStartFailed
-from actorflow_supervisors.process_direct import start_process
+from actorflow_supervisors.warden import Zygote
 from actorflow_transports.errors import TransportError
 from actorflow_transports.frame import FrameParser, header_of
 from actorflow_transports.loop import Gate, gate_of
 
 IDLE_GRACE_S = 2.0
 """Seconds an idle worker has to run its exit handlers, once its socket is closed, before it is asked by signal."""
+
+STOPPED_LIMIT_S = 5.0
+"""Seconds that a signal may hold a worker stopped before it is taken for lost, and killed."""
 
 JOIN_BYTES = 64 * 1024
 """Smaller bodies are copied behind their header; larger ones are written from where they lie."""
@@ -50,15 +54,13 @@ class RequestTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """How to start a worker process.
+    """How to start worker processes.
 
-    argv: the program; behind it go the descriptor of its socket and the pid of its owner, then `arguments`.
-    env: its whole environment. pipes: where its output goes; None: to our standard error.
+    zygote: forks them, or starts them where they cannot be forked. pipes: where their output goes; None: to our
+    standard error.
     """
 
-    argv: Sequence[str]
-    arguments: Sequence[str] = ()
-    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    zygote: Zygote
     pipes: OutputPipes | None = None
 
 
@@ -66,8 +68,8 @@ class WorkerProcess:
     """A started worker process.
 
     name: for people. is_busy: no request may be sent. cpu_total_s: what it had used when it last answered.
-    ready_rss_bytes: its peak before its first request.
-    asked_to_end: by its owner. over_quota: killed for what its attempt used.
+    ready_rss_bytes: its peak before its first request. requests: how many it was sent. began_s: when it was started, on
+    the monotonic clock. asked_to_end: by its owner.
     """
 
     def __init__(self, name: str, process: Process, sock: socket.socket, output: WorkerOutput | None = None) -> None:
@@ -76,15 +78,15 @@ class WorkerProcess:
         self.is_busy = True  # until it is ready
         self.cpu_total_s = 0.0
         self.ready_rss_bytes = 0
+        self.requests = 0
+        self.began_s = time.monotonic()
         self.asked_to_end = False
-        self.over_quota = False
         self._sock = sock
         self._output = output
         self._gate: Gate = gate_of(sock)
         self._parser = FrameParser(max_frame_bytes=MAX_FRAME_BYTES)
         self._received: list[bytes | bytearray] = []
         self._failure: Exception | None = None
-        self._number = 0
 
     def __str__(self) -> str:
         return f"worker {self.label}"
@@ -121,8 +123,8 @@ class WorkerProcess:
 
         Raises WorkerLost; after that, and when cancelled, it must be stopped, not used again.
         """
-        self._number += 1
-        request = pack_request(Request(self._number, task, arguments, context, headers))
+        self.requests += 1
+        request = pack_request(Request(self.requests, task, arguments, context, headers))
         if len(request) > MAX_FRAME_BYTES:
             raise RequestTooLarge(
                 f"the arguments of {task} are {mebibytes(len(request))} when encoded, more than the "
@@ -133,7 +135,7 @@ class WorkerProcess:
             self._output.begin(context)
         try:
             await self._send(request)
-            reply = read_reply(await self._receive(), self._number)
+            reply = read_reply(await self._receive(), self.requests)
         except (EOFError, OSError, TransportError, NotTheProtocol) as exc:
             raise await self._lost("while it ran the attempt", exc) from exc
         self._end_of_output()
@@ -162,11 +164,6 @@ class WorkerProcess:
         finally:
             self.close()
 
-    def kill_for_memory(self) -> None:
-        """End it at once; it uses more than its attempt may."""
-        self.over_quota = True
-        self.process.kill()
-
     def close(self) -> None:
         self._gate.close()
         self._sock.close()
@@ -190,12 +187,17 @@ class WorkerProcess:
             self.process.kill()
         with anyio.move_on_after(IDLE_GRACE_S):
             await self.process.wait()
-        self.process.kill()
-        ended = await self.process.wait()
+        ended = await self.process.stop(0)
         last = last_words(self._end_of_output())
         if isinstance(exc, EOFError | OSError):
-            return WorkerLost(f"{self} ended with {ended} {when}{hint(ended)}{last}", ended)
+            return WorkerLost(f"{self} ended with {ended} {when}{self._hint(ended)}{last}", ended)
         return WorkerLost(f"{self} wrote what is no answer {when}, and was killed: {exc}{last}", ended)
+
+    def _hint(self, ended: ProcessExit) -> str:
+        """What most likely ended it, and what it used."""
+        why = "; a signal had stopped it for too long, so it was killed" if self.process.was_stopped else hint(ended)
+        used = self.process.last_rss_bytes
+        return f"{why}; it used {mebibytes(used >> 20 << 20)} of memory when last measured" if used >> 20 else why
 
     async def _send(self, body: bytes) -> None:
         head = header_of(len(body), max_frame_bytes=MAX_FRAME_BYTES)
@@ -230,24 +232,24 @@ class WorkerProcess:
         return True
 
 
-def launch_worker(name: str, launch: Launch) -> WorkerProcess:
-    """Start a worker process; returns before it is ready.
-
-    Raises WorkerLost. To be called from a thread that lives as long as the worker may.
-    """
+async def launch_worker(name: str, launch: Launch) -> WorkerProcess:
+    """Start a worker process; returns before it is ready. Raises WorkerLost."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    argv = [*launch.argv, str(theirs.fileno()), str(os.getpid()), *launch.arguments]
     output = None
     try:
         output = None if launch.pipes is None else launch.pipes.open(name)
         stdout, stderr = (_standard_error(),) * 2 if output is None else (output.out, output.err)
-        process = start_process(argv, env=launch.env, pass_fds=(theirs.fileno(),), stdout=stdout, stderr=stderr)
-    except (ProcessStartFailed, OSError) as exc:
+        process = await launch.zygote.fork(
+            b"", sock=theirs, stdout=stdout, stderr=stderr, stopped_limit_s=STOPPED_LIMIT_S
+        )
+    except BaseException as exc:
         ours.close()
         if output is not None:
             output.close()
-        raise WorkerLost(f"worker {name} could not be started: {exc}") from exc
+        if isinstance(exc, ProcessStartFailed | OSError):
+            raise WorkerLost(f"worker {name} could not be started: {exc}") from exc
+        raise
     finally:
         theirs.close()
     if output is not None:

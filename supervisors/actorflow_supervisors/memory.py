@@ -22,18 +22,21 @@ INTERVAL_S = 0.05
 
 
 class MemoryQuotaExceeded(SupervisorError):
-    """A process tree used more memory than its quota.
+    """A process tree used more memory than its quota, or wanted to.
 
-    limit_bytes: the quota. peak_bytes: the most that was seen.
+    limit_bytes: the quota. peak_bytes: the most that was seen. refused: the hard limit behind the quota refused one
+    process more, before the quota was seen to be exceeded.
     """
 
-    def __init__(self, limit_bytes: int, peak_bytes: int) -> None:
-        super().__init__(
-            f"used {mebibytes(peak_bytes)} of memory, its quota is {mebibytes(limit_bytes)}; "
-            "raise the quota, or work on smaller pieces"
-        )
+    def __init__(self, limit_bytes: int, peak_bytes: int, *, refused: bool = False) -> None:
+        limit, peak = mebibytes(limit_bytes), mebibytes(peak_bytes)
+        what = f"used {peak} of memory, its quota is {limit}"
+        if refused:
+            what = f"was refused more memory by the hard limit behind its quota of {limit}, having used {peak}"
+        super().__init__(f"{what}; raise the quota, or work on smaller pieces")
         self.limit_bytes = limit_bytes
         self.peak_bytes = peak_bytes
+        self.refused = refused
 
 
 def mebibytes(count: int) -> str:

@@ -28,9 +28,6 @@ from actorflow_supervisors.process_tree import PROCFS
 from actorflow_supervisors.warden_direct import DirectWarden
 from actorflow_supervisors.warden_linux import LinuxWarden
 
-STOPPED_LIMIT_S = 5.0
-"""Seconds that a signal may hold a process stopped before it is killed, where nothing else is said."""
-
 
 class Zygote(Protocol):
     """An interpreter that has imported what its workers need, and forks them."""
@@ -47,12 +44,12 @@ class Zygote(Protocol):
         sock: socket.socket,
         stdout: int | None = None,
         stderr: int | None = None,
-        stopped_limit_s: float = STOPPED_LIMIT_S,
+        stopped_limit_s: float = 0.0,
     ) -> Process:
         """A new worker: its entry function is called with its end of a socket and `payload`, 64 KiB at most.
 
         sock: that end, which stays the caller's here. stdout, stderr: descriptors, None for this process's own.
-        Returns once the process is there, before its entry runs. Raises ProcessStartFailed.
+        stopped_limit_s: see `Warden.start`. Returns once the process is there, before its entry runs. Raises ProcessStartFailed.
         """
         ...
 
@@ -101,7 +98,7 @@ class Warden(Protocol):
     ) -> Zygote:
         """Start a zygote: `argv` runs `zygote_main.main`, which gets more arguments behind its own.
 
-        Returns once the program runs; forks wait until it has imported what it imports. Raises ProcessStartFailed.
+        Returns at once; forks wait until it has imported what it imports, and fail where it cannot be started.
         """
         ...
 

@@ -93,7 +93,8 @@ class LinuxWarden:
         stderr: int | None = None,
     ) -> LinuxZygote:
         zygote = LinuxZygote(self, Program(argv=argv, env=env, cwd=cwd), stdout, stderr)
-        await zygote.start()
+        with contextlib.suppress(ProcessStartFailed):  # said to whoever forks
+            zygote.start()
         return zygote
 
     async def close(self) -> None:
@@ -113,8 +114,8 @@ class LinuxZygote:
         self._process: WardenProcess | None = None
         self._known = anyio.Event()
 
-    async def start(self) -> WardenProcess:
-        """Start its process, unless that runs."""
+    def start(self) -> WardenProcess:
+        """Start its process, unless that runs; what is asked of it waits. Raises ProcessStartFailed."""
         if self._process is not None and self._process.exit is None:
             return self._process
         link = self._warden.link()
@@ -123,7 +124,6 @@ class LinuxZygote:
         link.watch_zygote(process.id, self._told)
         with streams(*self._streams) as (out, err):
             _ask(link, "zygote", process, self._program, {1: out, 2: err})
-        await process.started(repr(self._program.argv[0]))
         return process
 
     async def fork(
@@ -133,17 +133,22 @@ class LinuxZygote:
         sock: socket.socket,
         stdout: int | None = None,
         stderr: int | None = None,
-        stopped_limit_s: float = 5.0,
+        stopped_limit_s: float = 0.0,
     ) -> Process:
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise ProcessStartFailed(f"a payload of {len(payload):,} bytes; {MAX_PAYLOAD_BYTES:,} are allowed")
-        zygote = await self.start()
+        zygote = self.start()
         link = self._warden.link()
         process = link.new_process()
         with streams(stdout, stderr) as (out, err):
             fds = (out, err, sock.fileno())
             link.send("fork", process.id, zygote.id, process.marker, stopped_limit_s, payload, fds=fds)
-        await process.started(repr(self._program.argv[0]))
+        program = repr(self._program.argv[0])
+        try:
+            await process.started(program)
+        except ProcessStartFailed:
+            await zygote.started(program)  # where that did not even start, it says why
+            raise
         return process
 
     async def ready(self) -> str:

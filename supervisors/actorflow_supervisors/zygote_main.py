@@ -54,6 +54,9 @@ def main() -> NoReturn:
     before = _descriptors()
     preload, entry = _resolved(preload_name), cast("Entry", _resolved(entry_name))
     preload(*arguments)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # what stays in a buffer would be written by every copy
+            stream.flush()
     zygote = Zygote(pipe, int(warden_pid), entry, find_marker(os.fsencode(marker)))
     zygote.serve(
         why_not_forked(

@@ -13,6 +13,7 @@ import pytest
 
 from actorflow.actors.system import ActorSystem
 from actorflow.executors.process import ProcessExecutor
+from actorflow.executors.recycling import Recycling
 from actorflow.runs.executor import AttemptSpec, Outcome, RunSite
 from actorflow.runs.output_log import OutputLog
 from actorflow.runs.values import Value
@@ -72,9 +73,11 @@ async def bench(
     module: str = MODULE,
     file: str = FILE,
     output: OutputLog | None = None,
+    backstop: bool = True,
+    recycling: Recycling | None = None,
 ) -> AsyncGenerator[Bench]:
     """An executor, open in an actor system of its own."""
-    executor = ProcessExecutor(workers, grace_s=grace_s)
+    executor = ProcessExecutor(workers, grace_s=grace_s, backstop=backstop, recycling=recycling)
     async with ActorSystem() as system:
         site = RunSite(run_id="run", module=module, file=file, spawn=system.spawn, output=output)
         async with executor.opened(site):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import signal
 import subprocess
@@ -156,6 +157,62 @@ def hold_with_grandchild(pipe: str) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         hold(pipe)
     forever()
+
+
+def hold_with_pipe_held(pipe: str) -> None:
+    """A program holds our standard output and error, and heeds no SIGTERM."""
+    code = "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    code += f"open({pipe!r}, 'w').write(f'{{os.getpid()}}\\n')\nwhile True: signal.pause()"
+    subprocess.Popen([sys.executable, "-I", "-S", "-c", code], start_new_session=True)
+    forever()
+
+
+def stop_itself(pipe: str) -> None:
+    """Say who we are, then be held by a signal."""
+    say(pipe, os.getpid())
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def hold_gil(pipe: str, loops: int) -> int:
+    """Keep every other thread of this process, and any heartbeat, from running."""
+    say(pipe, os.getpid())
+    sys.setswitchinterval(1000.0)
+    return sum(range(loops))
+
+
+def keep_forking(pipe: str) -> None:
+    """64 processes in sessions of their own, each of which starts one after the other."""
+    for _ in range(6):
+        if os.fork() == 0:
+            os.setsid()
+    say(pipe, os.getpid())
+    while True:
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
+def hog_at_once(mib: int) -> int:
+    """Ask for more than any sampling can see coming, and touch none of it."""
+    return len(bytes(mib << 20))
+
+
+def hog_in_grandchild() -> None:
+    """What grows is neither this process nor its child, and it has left the session."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            hog()
+    forever()
+
+
+def hog_shared_memory() -> None:
+    """Memory that no limit of one process's own memory counts."""
+    held: list[mmap.mmap] = []
+    while True:
+        held.append(mmap.mmap(-1, 1 << 20))
+        held[-1].write(os.urandom(1 << 12) * 256)
 
 
 def leave_grandchild(pipe: str) -> int:

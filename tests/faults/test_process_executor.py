@@ -15,16 +15,17 @@ import pytest
 
 from actorflow.actors.system import ActorSystem
 from actorflow.executors import process as process_executor
-from actorflow.executors.process import launch_for
+from actorflow.executors.process import zygote_for
 from actorflow.runs import worker as worker_module
 from actorflow.runs import worker_process
 from actorflow.runs.executor import AttemptSpec, AttemptState, Cause, Outcome, RunSite
 from actorflow.runs.task_context import TaskContext
 from actorflow.runs.time_limit import timed_out
 from actorflow.runs.worker import Worker
-from actorflow.runs.worker_process import WorkerLost, WorkerProcess
+from actorflow.runs.worker_process import Launch, WorkerLost, WorkerProcess
 from actorflow_supervisors import Killed
 from actorflow_supervisors.memory import MemoryQuotaExceeded
+from actorflow_supervisors.warden import open_warden
 from tests.faults import process_tasks as tasks
 from tests.faults.leaks import leak_audit as leak_audit
 from tests.faults.process_site import FILE, MODULE, Bench, Pipe, bench
@@ -372,16 +373,17 @@ async def test_closing_ends_a_worker_that_is_busy(pipe: Pipe) -> None:
 
 
 async def test_a_worker_actor_is_restarted_with_a_new_process() -> None:
-    async with ActorSystem() as system:
+    async with ActorSystem() as system, open_warden() as warden:
         host = Host()
-        launch = launch_for(RunSite(run_id="run", module=MODULE, file=FILE, spawn=system.spawn))
-        worker = await system.spawn(lambda: Worker("worker", launch, host, 60.0), name="worker")
-        first = await host.next_ready()
-        os.kill(first.pid, signal.SIGKILL)
-        second = await host.next_ready()
-        reply = await second.execute(f"{MODULE}:pid", {}, TaskContext("run", "pid", None, 1))
-        last_exit = system.tree()[0].last_exit
-        await system.stop(worker)
+        site = RunSite(run_id="run", module=MODULE, file=FILE, spawn=system.spawn)
+        async with zygote_for(warden, site, None) as zygote:
+            worker = await system.spawn(lambda: Worker("worker", Launch(zygote=zygote), host, 60.0), name="worker")
+            first = await host.next_ready()
+            os.kill(first.pid, signal.SIGKILL)
+            second = await host.next_ready()
+            reply = await second.execute(f"{MODULE}:pid", {}, TaskContext("run", "step", None, 1))
+            last_exit = system.tree()[0].last_exit
+            await system.stop(worker)
         host.close()
 
     assert reply.value is not None
