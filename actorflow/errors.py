@@ -34,7 +34,9 @@ ActorflowError
 │   ├── NewerStore
 │   ├── RunInUse
 │   ├── RunNotFound
-│   └── StoreUnwritable
+│   ├── StoreUnwritable
+│   ├── UnsafeStore
+│   └── ValueReleased
 └── TelemetryError              telemetry that a run cannot have
     ├── TelemetryMissing
     └── TelemetryRefused
@@ -104,6 +106,8 @@ from actorflow.runs.store_errors import RunNotFound as RunNotFound
 from actorflow.runs.store_errors import StoreError as StoreError
 from actorflow.runs.store_errors import StoreFull as StoreFull
 from actorflow.runs.store_errors import StoreUnwritable as StoreUnwritable
+from actorflow.runs.store_errors import UnsafeStore as UnsafeStore
+from actorflow.runs.store_errors import ValueReleased as ValueReleased
 from actorflow.telemetry.choice import TelemetryError as TelemetryError
 from actorflow.telemetry.choice import TelemetryMissing as TelemetryMissing
 from actorflow.telemetry.choice import TelemetryRefused as TelemetryRefused

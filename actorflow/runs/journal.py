@@ -96,10 +96,11 @@ class Journal:
         self._full_limit_s = full_limit_s
         self._max_inline_bytes = log.max_inline_bytes
         self._tally = Tally(log.run_id)
-        self._readers = None if log.keeps_read else ValueReaders(log.max_inline_bytes or 0)
+        self._readers = None if log.keeps_read else ValueReaders(self._is_large)
         self._replay()
         self._blocked: JournalFailed | None = None
         self._blocked_observers: list[BlockedObserver] = []
+        self._announced = False
         self._anchored_seq = log.last_seq
         self._anchored_s: float | None = None
         self._observers: list[Observer] = []
@@ -244,6 +245,9 @@ class Journal:
             return LargeRow(seq, ts, event)
         return seq, encode_row(ts, event)
 
+    def _is_large(self, value: Value) -> bool:
+        return value.is_spilled or value.size_bytes > (self._max_inline_bytes or 0)
+
     def _replay(self) -> None:
         """What the tally and the readers of values know of the rows that are there."""
         if not self._last_seq:
@@ -276,7 +280,7 @@ class Journal:
         self._anchored_s = anyio.current_time()
         seq = self._synced_seq
         try:
-            await self._off_loop(self._log.anchor)
+            await self._off_loop(self._log.anchor, self._tally.summary())
         except StoreError as exc:
             logger.warning("the anchor of run %s could not be set: %s", self.run_id, exc)
         self._anchored_seq = seq
@@ -318,6 +322,9 @@ class Journal:
             heapq.heappop(self._awaiting_sync)[2].wake()
         if self._awaiting_room and not self._is_full():
             _wake(self._awaiting_room)
+        if not self._announced:
+            self._announced = True
+            await self._off_loop(self._log.announce, self._tally.summary())
         await self._anchor_if_due()
 
     async def _persist(self, call: Callable[..., None], *args: object) -> None:

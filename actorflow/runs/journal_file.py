@@ -23,7 +23,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -56,19 +56,28 @@ _SCHEMA: Final = (
 )
 
 
+Tell = Callable[[RunSummary, bool], None]
+"""Told how far the run is when it begins, and with True when nobody writes it any more; raises nothing."""
+
+
+def _tell_nobody(summary: RunSummary, is_closed: bool) -> None:
+    pass
+
+
 class JournalFile:
     """The RunLog of a SQLite file, for its one writer. Made by `create` or `reopen`, which take the run's lock."""
 
     blocks = True
 
     def __init__(
-        self, path: Path, run_id: str, connection: sqlite3.Connection, lock: RunLock, options: ValueOptions
+        self, path: Path, run_id: str, connection: sqlite3.Connection, lock: RunLock, options: ValueOptions, tell: Tell
     ) -> None:
         self._path = path
         self._run_id = run_id
         self._connection = connection
         self._lock = lock
         self._options = options
+        self._tell = tell
         self._values = LargeValues(path)
         self._large = LargeWriter(path, connection, self._values, options)
         self._turn = threading.Lock()
@@ -78,7 +87,12 @@ class JournalFile:
 
     @staticmethod
     def create(
-        path: Path, run_id: str, *, owner: Owner | None = None, options: ValueOptions | None = None
+        path: Path,
+        run_id: str,
+        *,
+        owner: Owner | None = None,
+        options: ValueOptions | None = None,
+        tell: Tell | None = None,
     ) -> JournalFile:
         """A new file, which must not exist (FileExistsError). Raises StoreUnwritable, RunInUse."""
         lock = RunLock.take(path)
@@ -89,10 +103,12 @@ class JournalFile:
         except BaseException:
             lock.release()
             raise
-        return JournalFile(path, run_id, connection, lock, options or ValueOptions())
+        return JournalFile(path, run_id, connection, lock, options or ValueOptions(), tell or _tell_nobody)
 
     @staticmethod
-    def reopen(path: Path, *, owner: Owner | None = None, options: ValueOptions | None = None) -> JournalFile:
+    def reopen(
+        path: Path, *, owner: Owner | None = None, options: ValueOptions | None = None, tell: Tell | None = None
+    ) -> JournalFile:
         """The file of a run that nobody owns any more, to write on where it ended.
 
         Verifies the chain against itself and against the anchor, which an unfinished run must have. Raises RunInUse,
@@ -111,7 +127,7 @@ class JournalFile:
         except BaseException:
             lock.release()
             raise
-        journal = JournalFile(path, run_id, connection, lock, options or ValueOptions())
+        journal = JournalFile(path, run_id, connection, lock, options or ValueOptions(), tell or _tell_nobody)
         journal._last_seq, journal._head = last_seq, head
         journal._large.clean_up()
         return journal
@@ -161,10 +177,14 @@ class JournalFile:
         with JournalReader(self._path) as reader:
             yield from reader.rows()
 
-    def anchor(self) -> None:
+    def announce(self, summary: RunSummary) -> None:
+        self._tell(summary, False)
+
+    def anchor(self, summary: RunSummary) -> None:
         with self._turn:
             if self._open:
-                self._set_anchor(Anchor(run_id=self._run_id, seq=self._last_seq, head=self._head.hex()))
+                head, told = self._head.hex(), summary.to_json(0.0)
+                self._set_anchor(Anchor(run_id=self._run_id, seq=self._last_seq, head=head, summary=told))
 
     def close(self, summary: RunSummary | None) -> None:
         """Stores the head of the chain and lets go of the file; its WAL goes with it unless somebody reads.
@@ -191,6 +211,7 @@ class JournalFile:
             self._let_go()
             if summary is not None:
                 self._last_anchor(summary, is_plain=is_plain)
+                self._tell(summary, True)
 
     def _let_go(self) -> None:
         self._open = False

@@ -70,9 +70,14 @@ class JournalReader:
             raise JournalDamaged(self.path, 1, "the digest of its summary does not fit")
         return cast("dict[str, object]", json.loads(str(text)))
 
+    @property
+    def is_anchored(self) -> bool:
+        """True if the journal has had an anchor from its start on."""
+        return self.version >= ANCHORED_SINCE
+
     def require_anchor(self) -> None:
         """Raises JournalDamaged if nothing outside of the file tells how long it was."""
-        if self.anchor is None and self.version >= ANCHORED_SINCE and "head_seq" not in self._meta:
+        if self.anchor is None and self.is_anchored and "head_seq" not in self._meta:
             raise JournalDamaged(self.path, 1, self.anchor_problem or f"{anchor_path(self.path).name} is gone")
 
     def rows(self) -> Iterator[Row]:

@@ -37,7 +37,10 @@ class MemoryLog:
     def rows(self) -> Iterator[Row]:
         return iter(tuple(self._rows))
 
-    def anchor(self) -> None:
+    def announce(self, summary: RunSummary) -> None:
+        pass
+
+    def anchor(self, summary: RunSummary) -> None:
         pass
 
     def close(self, summary: RunSummary | None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 _DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # sorts as it counts; no letter that reads as another
-_VALID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
+RUN_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
 
 RUN_ID_HELP: Final = "use up to 64 letters, digits, '-', '_' and '.', the first a letter or digit"
 
@@ -29,6 +29,6 @@ def new_run_id(*, now: float | None = None, random_below: Callable[[int], int] =
 
 def check_run_id(run_id: str) -> str:
     """`run_id`, if a file may be named after it; else ValueError."""
-    if not _VALID.fullmatch(run_id):
+    if not RUN_ID.fullmatch(run_id):
         raise ValueError(f"{run_id!r} is no run id; {RUN_ID_HELP}")
     return run_id

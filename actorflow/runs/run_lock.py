@@ -12,6 +12,7 @@ from typing import Final
 from actorflow.runs.store_errors import RunInUse, unwritable
 
 LOCK_FILE_MODE: Final = 0o600
+SUFFIX: Final = ".lock"
 
 
 class RunLock:
@@ -31,7 +32,7 @@ class RunLock:
     @classmethod
     def take(cls, journal: Path) -> RunLock:
         """The lock of that journal file; raises RunInUse, naming the pid, or StoreUnwritable."""
-        path = journal.with_suffix(".lock").absolute()
+        path = journal.with_suffix(SUFFIX).absolute()
         with cls._guard:
             if path in cls._held:
                 raise RunInUse(journal, os.getpid())

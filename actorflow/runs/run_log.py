@@ -23,8 +23,8 @@ class LargeRow(NamedTuple):
 class RunLog(Protocol):
     """Rows of one run, held by their one writer.
 
-    `write`, `anchor` and `close` block and are called from worker threads where `blocks` is true; they may be called
-    again while an earlier call still runs in a thread nobody waits for, and then wait for that.
+    `write`, `announce`, `anchor` and `close` block and are called from worker threads where `blocks` is true; they may
+    be called again while an earlier call still runs in a thread nobody waits for, and then wait for that.
     """
 
     @property
@@ -69,7 +69,10 @@ class RunLog(Protocol):
         """What is written, from the first on, with the chain verified; raises JournalDamaged."""
         ...
 
-    def anchor(self) -> None:
+    def announce(self, summary: RunSummary) -> None:
+        """The run has begun: whoever lists runs may be told. Raises nothing."""
+
+    def anchor(self, summary: RunSummary) -> None:
         """Keep the head of the chain apart from the rows, so that the loss of rows up to here can be told.
 
         Raises JournalFailed; the rows are not touched by that.

@@ -17,23 +17,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
-from actorflow.runs.catalog import SUFFIX, list_runs
+from actorflow.runs.catalog import SUFFIX, Catalog
 from actorflow.runs.event_rows import Row
+from actorflow.runs.file_system import require_safe
 from actorflow.runs.journal import Journal
 from actorflow.runs.journal_file import JournalFile
 from actorflow.runs.journal_reader import JournalReader
 from actorflow.runs.large_values import LargeValues, ValueOptions
 from actorflow.runs.memory_log import MemoryLog
 from actorflow.runs.output_file import OutputFile, OutputMemory, OutputReader, OutputSink, output_path
-from actorflow.runs.owner import is_alive
-from actorflow.runs.run_ids import check_run_id
+from actorflow.runs.run_ids import RUN_ID, check_run_id
 from actorflow.runs.run_ids import new_run_id as new_run_id
 from actorflow.runs.run_log import RunLog
-from actorflow.runs.states import TERMINAL_RUN_STATUSES, RunStatus
+from actorflow.runs.run_query import RunPage, RunQuery, page_of
+from actorflow.runs.states import RunStatus
 from actorflow.runs.store_errors import (
     AmbiguousRun,
     ForeignStore,
@@ -45,6 +45,7 @@ from actorflow.runs.store_errors import (
     unwritable,
 )
 from actorflow.runs.stored_run import StoredRun
+from actorflow.runs.stored_summary import as_seen, closed_summary, is_owned, summary_of
 from actorflow.runs.tally import RunSummary, tally_of
 
 STORE_VARIABLE: Final = "ACTORFLOW_STORE"
@@ -81,6 +82,10 @@ class RunStore(Protocol):
         """All of them, newest first."""
         ...
 
+    def find_runs(self, query: RunQuery) -> RunPage:
+        """A page of those that a query asks for."""
+        ...
+
 
 class SqliteStore:
     """A RunStore in a directory. Nothing is made before the first run; what is read is never changed.
@@ -99,61 +104,77 @@ class SqliteStore:
         self.root = Path(root or os.environ.get(STORE_VARIABLE) or DEFAULT_FOLDER)
         self._make_journal = make_journal
         self._values = values or ValueOptions()
+        self.folder = self.root / "runs"
+        self.catalog = Catalog(self.root / "catalog.sqlite", self.folder, self._summary_of)
 
     def prepare(self) -> None:
-        """Make the directory ready for runs; raises StoreUnwritable, ForeignStore, NewerStore."""
+        """Make the directory ready for runs; raises StoreUnwritable, UnsafeStore, ForeignStore, NewerStore."""
         try:
+            require_safe(self.root)
             self._make_layout()
         except OSError as exc:
             raise unwritable(self.root, exc) from exc
-        if not os.access(self._folder, os.W_OK | os.X_OK):
-            raise unwritable(self._folder, PermissionError("permission denied"))
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise unwritable(self.folder, PermissionError("permission denied"))
 
     def create_run(self, run_id: str | None = None) -> Journal:
         run_id = check_run_id(new_run_id() if run_id is None else run_id)
         self.prepare()
-        path = self._file(run_id)
+        path = self.journal_path(run_id)
         try:
-            return self._make_journal(JournalFile.create(path, run_id, options=self._values))
+            return self._make_journal(JournalFile.create(path, run_id, options=self._values, tell=self._note))
         except FileExistsError as exc:
             raise StoreUnwritable(path, "a run of this id exists", "give the new run another id") from exc
 
     def reopen_run(self, name: str) -> Journal:
-        path = self._file(self._resolve(name))
+        path = self.journal_path(self._resolve(name))
         self.prepare()
-        return self._make_journal(JournalFile.reopen(path, options=self._values))
+        return self._make_journal(JournalFile.reopen(path, options=self._values, tell=self._note))
 
     def open_run(self, name: str) -> StoredRun:
         run_id = self._resolve(name)
-        path = self._file(run_id)
+        path = self.journal_path(run_id)
         return StoredRun(
             run_id=run_id,
             path=path,
             rows=lambda: _rows_of(path),
-            is_owned=lambda: _is_owned(path),
+            is_owned=lambda: is_owned(path),
             output=OutputReader(output_path(path)).lines,
             values=LargeValues(path),
         )
 
     def open_output(self, run_id: str) -> OutputFile:
-        return OutputFile(output_path(self._file(run_id)))
+        return OutputFile(output_path(self.journal_path(run_id)))
 
     def runs(self) -> list[RunSummary]:
+        return self.find_runs(RunQuery()).runs
+
+    def find_runs(self, query: RunQuery) -> RunPage:
         self._check_layout()
-        return list_runs(self.root / "catalog.sqlite", self._folder, self._summary_of)
+        return self.catalog.page(query) if self.folder.is_dir() else RunPage([], 0)
 
-    @property
-    def _folder(self) -> Path:
-        return self.root / "runs"
+    def journal_path(self, run_id: str) -> Path:
+        """Where the journal of a run of that id is, or would be."""
+        return self.folder / f"{run_id}{SUFFIX}"
 
-    def _file(self, run_id: str) -> Path:
-        return self._folder / f"{run_id}{SUFFIX}"
+    def journals(self) -> list[Path]:
+        """The journals there are, oldest first."""
+        self._check_layout()
+        return sorted(self.folder.glob(f"*{SUFFIX}"))
+
+    def _note(self, summary: RunSummary, is_closed: bool) -> None:
+        self.catalog.note(as_seen(summary, owned=not is_closed), lasting=is_closed)
 
     def _resolve(self, name: str) -> str:
         self._check_layout()
-        return resolve(
-            name, sorted(path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}")), self.root
-        )
+        if RUN_ID.fullmatch(name) and self.journal_path(name).exists():
+            return name
+        if name == LAST:
+            return resolve(name, self.catalog.run_ids(newest=1) if self.folder.is_dir() else [], self.root)
+        found = self.catalog.run_ids(name) if name and self.folder.is_dir() else []
+        if not found and self.folder.is_dir():
+            found = self.catalog.run_ids(newest=1)  # whether there is any run at all, for the words of the refusal
+        return resolve(name, found, self.root)
 
     def _make_layout(self) -> None:
         self._check_layout()
@@ -162,7 +183,7 @@ class SqliteStore:
             self.root.chmod(0o700)
             _write_new(self.root / ".gitignore", "*\n")
             _write_new(self.root / "format", f"{LAYOUT}\n")
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
 
     def _check_layout(self) -> None:
         """Raises ForeignStore for a directory that holds something else, NewerStore for a later layout."""
@@ -183,12 +204,13 @@ class SqliteStore:
             raise NewerStore(self.root, problem, "use the actorflow that wrote it, or a newer one")
 
     def _summary_of(self, run_id: str) -> tuple[RunSummary, bool]:
-        path = self._file(run_id)
+        path = self.journal_path(run_id)
+        closed = closed_summary(path)
+        if closed is not None:
+            return as_seen(closed, owned=False), True
         try:
-            owned = _is_owned(path)
-            with JournalReader(path) as reader:
-                stored = reader.summary
-                summary = tally_of(run_id, reader.rows()).summary() if stored is None else RunSummary.from_json(stored)
+            owned = is_owned(path)
+            summary = summary_of(path)
         except StoreError as exc:
             return RunSummary(run_id=run_id, status=RunStatus.interrupted, problem=exc.problem), False
         return as_seen(summary, owned=owned), not owned
@@ -231,8 +253,12 @@ class MemoryStore:
         return self._outputs.setdefault(run_id, OutputMemory())
 
     def runs(self) -> list[RunSummary]:
-        logs = [self._logs[run_id] for run_id in sorted(self._logs, reverse=True)]
-        return [as_seen(tally_of(log.run_id, log.rows()).summary(), owned=log.owned) for log in logs]
+        return self.find_runs(RunQuery()).runs
+
+    def find_runs(self, query: RunQuery) -> RunPage:
+        logs = self._logs.values()
+        runs = [as_seen(tally_of(log.run_id, log.rows()).summary(), owned=log.owned) for log in logs]
+        return page_of(query, runs)
 
     def _log(self, name: str) -> MemoryLog:
         return self._logs[resolve(name, sorted(self._logs), "memory")]
@@ -254,28 +280,9 @@ def resolve(name: str, run_ids: list[str], place: Path | str) -> str:
     raise RunNotFound(place, f"there is no run {name!r}", "`actorflow runs` lists those there are")
 
 
-def as_seen(summary: RunSummary, *, owned: bool) -> RunSummary:
-    """The summary as it is shown: a run that has no end and no owner is interrupted, and nothing of it runs."""
-    if owned or summary.status in TERMINAL_RUN_STATUSES:
-        return summary
-    tasks = dict(summary.tasks)
-    lost = tasks.pop("running", 0)
-    if lost:
-        tasks["pending"] = tasks.get("pending", 0) + lost
-    return replace(summary, status=RunStatus.interrupted, tasks=tasks)
-
-
 def _rows_of(path: Path) -> Iterator[Row]:
     with JournalReader(path) as reader:
         yield from reader.rows()
-
-
-def _is_owned(path: Path) -> bool:
-    """Whether a living process holds the run: it said so when it took it, and has not let go since."""
-    if not path.with_suffix(".lock").exists():
-        return False
-    with JournalReader(path) as reader:
-        return is_alive(reader.owner)
 
 
 def _write_new(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 ActorflowError
 └── StoreError            something about the store: which file, what is wrong, the way out
     ├── StoreUnwritable   the store or a file in it cannot be created or opened for writing
+    ├── UnsafeStore       others could change it, or it is on a network file system
     ├── ForeignStore      the directory or file belongs to something else
     ├── NewerStore        written by a newer actorflow than this one; nothing was changed
     ├── RunInUse          another process owns the run, and a run has one writer
@@ -36,6 +37,10 @@ class StoreError(ActorflowError):
 
 class StoreUnwritable(StoreError):
     """The store or a file in it cannot be created or opened for writing."""
+
+
+class UnsafeStore(StoreError):
+    """A store there could not keep its promises: on a network file system, or open to others."""
 
 
 class ForeignStore(StoreError):

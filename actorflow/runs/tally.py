@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from actorflow.runs.event_rows import Row, decode_row
 from actorflow.runs.events import (
@@ -20,7 +21,14 @@ from actorflow.runs.events import (
     TaskFinished,
     TaskReady,
 )
+from actorflow.runs.executor import ErrorRecord
+from actorflow.runs.plain_json import plain_value
 from actorflow.runs.states import RunStatus, TaskState
+from actorflow.runs.values import Value
+
+MAX_TEXT: Final = 200
+"""Characters of a parameter, a tag or a failure in a line of its own."""
+MAX_VALUE_BYTES: Final = 4096
 
 RunEvent = RunStarted | RunCancelling | RunPausing | RunPaused | RunResumed | RunFinished
 
@@ -29,7 +37,8 @@ RunEvent = RunStarted | RunCancelling | RunPausing | RunPaused | RunResumed | Ru
 class RunSummary:
     """A run in one line. started, ended: epoch seconds, None until then. tasks: how many instances are in each state.
 
-    A map counts as one instance until its width is known. problem: why its journal could not be read to the end.
+    A map counts as one instance until its width is known. file: as given. params, tags: by name, as text, cut where
+    they are long. error: type and message of the first failure. problem: why its journal could not be read to the end.
     """
 
     run_id: str
@@ -38,6 +47,10 @@ class RunSummary:
     started: float | None = None
     ended: float | None = None
     tasks: Mapping[str, int] = field(default_factory=dict[str, int])
+    file: str = ""
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    error: str = ""
     problem: str = ""
 
     def duration_s(self, now: float) -> float | None:
@@ -54,6 +67,10 @@ class RunSummary:
             "ended": self.ended,
             "duration_s": self.duration_s(now),
             "tasks": dict(self.tasks),
+            "file": self.file,
+            "params": dict(self.params),
+            "tags": dict(self.tags),
+            "error": self.error,
             **({"problem": self.problem} if self.problem else {}),
         }
 
@@ -67,6 +84,10 @@ class RunSummary:
             started=fields["started"],
             ended=fields["ended"],
             tasks=fields["tasks"],
+            file=fields.get("file", ""),
+            params=fields.get("params", {}),
+            tags=fields.get("tags", {}),
+            error=fields.get("error", ""),
             problem=fields.get("problem", ""),
         )
 
@@ -77,6 +98,10 @@ class Tally:
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self.dag = ""
+        self.file = ""
+        self.params: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
+        self.error = ""
         self.status = RunStatus.queued
         self.started: float | None = None
         self.ended: float | None = None
@@ -103,6 +128,9 @@ class Tally:
         match event:
             case RunStarted():
                 self.dag = event.dag
+                self.file = event.file
+                self.params = {name: value_text(param.value) for name, param in event.params.items()}
+                self.tags = {name: cut(text) for name, text in event.tags.items()}
                 self.status = RunStatus.running
                 self.started = ts
                 self._pending = {task.name: 1 for task in event.tasks}
@@ -117,6 +145,7 @@ class Tally:
             case RunFinished(status=status):
                 self.status = status
                 self.ended = ts
+                self.error = "" if event.error is None else error_text(event.error)
                 if self._running:  # what a killed run could not end
                     self._counts[TaskState.cancelled] = self._counts.get(TaskState.cancelled, 0) + len(self._running)
                     self._running.clear()
@@ -135,6 +164,10 @@ class Tally:
             status=self.status,
             started=self.started,
             ended=self.ended,
+            file=self.file,
+            params=self.params,
+            tags=self.tags,
+            error=self.error,
             tasks={state.value: counts[state] for state in TaskState if counts.get(state)},
         )
 
@@ -165,6 +198,25 @@ class Tally:
 
     def _add(self, state: TaskState, count: int = 1) -> None:
         self._counts[state] = self._counts.get(state, 0) + count
+
+
+def value_text(value: Value) -> str:
+    """A value as a person types and looks for it: text as it is, anything else as JSON; "..." for a large one."""
+    if value.is_spilled or value.size_bytes > MAX_VALUE_BYTES:
+        return "..."
+    shown = plain_value(value)
+    return cut(shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False))
+
+
+def error_text(error: ErrorRecord) -> str:
+    """`OSError: no route`."""
+    return cut(f"{error.type.partition(':')[2]}: {error.message}")
+
+
+def cut(text: str) -> str:
+    """Its first line, with `...` where something is missing."""
+    first, _, rest = text[: MAX_TEXT + 1].partition("\n")
+    return f"{first[: MAX_TEXT - 3]}..." if rest or len(first) > MAX_TEXT else first
 
 
 def tally_of(run_id: str, rows: Iterable[Row]) -> Tally:

@@ -12,6 +12,7 @@ use beyond the run: whoever checks a journal knows by the same fold which values
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from actorflow.runs.events import AttemptFinished, Event, RecordedTask, RunStarted, TaskFinished, TaskReady
@@ -40,10 +41,10 @@ class _Step:
 
 
 class ValueReaders:
-    """Feed it every event of a run in order. max_inline_bytes: values up to this size stand in their rows for ever."""
+    """Feed it every event of a run in order. is_large: whether a value stands outside of its row, and so can go."""
 
-    def __init__(self, max_inline_bytes: int) -> None:
-        self._max_inline_bytes = max_inline_bytes
+    def __init__(self, is_large: Callable[[Value], bool]) -> None:
+        self._is_large = is_large
         self._steps: dict[str, _Step] = {}
 
     def apply(self, event: Event) -> list[Value]:
@@ -82,7 +83,7 @@ class ValueReaders:
         if step is None or not event.final or event.state is not AttemptState.succeeded:
             return []
         value = event.value
-        if value is not None and value.size_bytes > self._max_inline_bytes and step.may_be_released:
+        if value is not None and step.may_be_released and self._is_large(value):
             step.values[event.map_index] = value
         return self._passed(step, event.map_index)
 

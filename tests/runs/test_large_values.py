@@ -284,13 +284,17 @@ def big(seed: int = 1) -> Value:
     return Value.of(noise(5000, seed))
 
 
+def is_large(value: Value) -> bool:
+    return value.size_bytes > 100
+
+
 def told(readers: ValueReaders, *events: Event) -> list[list[Value]]:
     return [readers.apply(event) for event in events]
 
 
 def test_a_value_is_released_by_the_last_of_its_readers() -> None:
     value = big()
-    readers = ValueReaders(100)
+    readers = ValueReaders(is_large)
     readers.apply(header("r1", task("a"), task("b", "a"), task("c", "a")))
 
     found = told(
@@ -308,7 +312,7 @@ def test_a_value_is_released_by_the_last_of_its_readers() -> None:
 
 @pytest.mark.parametrize("kept", [task("a", kept=True), task("a")], ids=["of the result", "without readers"])
 def test_a_value_of_the_result_and_one_without_readers_stay(kept: RecordedTask) -> None:
-    readers = ValueReaders(100)
+    readers = ValueReaders(is_large)
     others = [task("b", "a")] if kept.kept else []
     readers.apply(header("r1", kept, *others))
 
@@ -318,7 +322,7 @@ def test_a_value_of_the_result_and_one_without_readers_stay(kept: RecordedTask) 
 @pytest.mark.parametrize("state", [AttemptState.failed, AttemptState.cancelled])
 def test_what_a_failed_task_read_stays_for_a_resume(state: AttemptState) -> None:
     value = big()
-    readers = ValueReaders(100)
+    readers = ValueReaders(is_large)
     readers.apply(header("r1", task("a"), task("b", "a")))
 
     assert told(readers, TaskReady("a"), ended("a", value), TaskReady("b"), ended("b", None, state=state)) == [[]] * 4
@@ -329,7 +333,7 @@ def test_what_a_failed_task_read_stays_for_a_resume(state: AttemptState) -> None
     ("state", "released"), [(TaskState.skipped, 1), (TaskState.failed, 0), (TaskState.upstream_failed, 0)]
 )
 def test_a_reader_that_ended_unstarted_has_read_if_it_was_skipped(state: TaskState, released: int) -> None:
-    readers = ValueReaders(100)
+    readers = ValueReaders(is_large)
     told(readers, header("r1", task("a"), task("b", "a")), TaskReady("a"), ended("a", big()))
 
     assert len(readers.apply(TaskFinished("b", None, state, Cause.condition))) == released
@@ -337,7 +341,7 @@ def test_a_reader_that_ended_unstarted_has_read_if_it_was_skipped(state: TaskSta
 
 def test_element_by_element_each_value_goes_with_its_own_reader() -> None:
     values = [big(0), big(1)]
-    readers = ValueReaders(100)
+    readers = ValueReaders(is_large)
     tasks = [task("a", mapped="x"), task("b", "a", mapped="x", elementwise="a")]
     told(readers, header("r1", *tasks), TaskReady("a", 2), TaskReady("b", 2))
 
@@ -348,7 +352,7 @@ def test_element_by_element_each_value_goes_with_its_own_reader() -> None:
 
 def test_a_map_that_is_gathered_goes_as_a_whole() -> None:
     values = [big(0), big(1)]
-    readers = ValueReaders(100)
+    readers = ValueReaders(is_large)
     told(readers, header("r1", task("a", mapped="x"), task("b", "a")), TaskReady("a", 2))
     told(readers, *(ended("a", value, index) for index, value in enumerate(values)), TaskReady("b"))
 
@@ -357,14 +361,14 @@ def test_a_map_that_is_gathered_goes_as_a_whole() -> None:
 
 def test_a_map_of_no_width_has_read_at_once() -> None:
     value = big()
-    readers = ValueReaders(100)
+    readers = ValueReaders(is_large)
     told(readers, header("r1", task("a"), task("b", "a", mapped="x")), TaskReady("a"), ended("a", value))
 
     assert readers.apply(TaskReady("b", 0)) == [value]
 
 
 def test_small_values_are_never_told() -> None:
-    readers = ValueReaders(100)
+    readers = ValueReaders(is_large)
     told(readers, header("r1", task("a"), task("b", "a")), TaskReady("a"), ended("a", Value.of(1)), TaskReady("b"))
 
     assert readers.apply(ended("b", None)) == []

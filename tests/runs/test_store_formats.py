@@ -30,7 +30,7 @@ def test_a_recorded_journal_reads_as_it_always_did(version: int, tmp_path: Path)
     history = json.loads(json.dumps(stored.history().to_json()))
     assert told_then(events, expected["events"]) == expected["events"]
     assert told_then(history, expected["history"]) == expected["history"]
-    assert store.runs()[0].to_json(0.0) == expected["summary"]
+    assert told_then(store.runs()[0].to_json(0.0), expected["summary"]) == expected["summary"]
 
 
 def is_list(value: Any) -> TypeGuard[list[Any]]:
