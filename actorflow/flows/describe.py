@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import re
 from collections.abc import Mapping
-from datetime import date, time, timedelta
 from enum import Enum
-from pathlib import PurePath
 from typing import Any, assert_never, cast
 
 from actorflow.actors.codec.typed import is_model
 from actorflow.flows.graph import Const, DictOf, Graph, Input, ListOf, MemoryGrowth, Output, Param, RetryPolicy, Step
-from actorflow.flows.hints import annotation_name, is_class
+from actorflow.flows.hints import annotation_name
 from actorflow.flows.plan import Plan, PlannedStep
-
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+from actorflow.flows.structure import structure_of
 
 
 def graph_to_json(graph: Graph) -> dict[str, object]:
@@ -90,18 +84,8 @@ def plan_to_json(plan: Plan) -> dict[str, object]:
 
 
 def graph_hash(graph: Graph) -> str:
-    """64 hex digits, the same in every process for the same structure: parameters, steps, tasks, edges, constants.
-
-    Where things stand in the file, the defaults of parameters, and how steps run (executor, retry, limits) are no part
-    of it. Steps are taken by name, so the order in which independent ones were written does not matter.
-    """
-    structure = {
-        "name": graph.name,
-        "params": [[param.name, annotation_name(param.annotation), param.required] for param in graph.params],
-        "steps": [_structure(step) for step in sorted(graph.steps, key=lambda step: step.name)],
-        "result": _canonical_input(graph.result),
-    }
-    return hashlib.sha256(_dump(structure).encode()).hexdigest()
+    """64 hex digits, the same in every process for the same structure (actorflow/flows/structure.py)."""
+    return structure_of(graph).hash
 
 
 def plain_json(value: object) -> object:
@@ -163,68 +147,6 @@ def _input_to_json(value: Input) -> dict[str, object]:
             return {"dict": [[plain_json(key), _input_to_json(item)] for key, item in items]}
         case _:
             assert_never(value)
-
-
-def _structure(step: Step) -> dict[str, object]:
-    return {
-        "name": step.name,
-        "task": step.task,
-        "inputs": sorted([name, _canonical_input(value)] for name, value in step.inputs),
-        "mapped": step.mapped,
-        "after": sorted(step.after),
-        "trigger_rule": step.trigger_rule.value,
-    }
-
-
-def _canonical_input(value: Input) -> str:
-    match value:
-        case Const(constant):
-            return _dump({"const": _canonical(constant)})
-        case ListOf(items, as_tuple):
-            return _dump({"tuple" if as_tuple else "list": [_canonical_input(item) for item in items]})
-        case DictOf(items):
-            return _dump({"dict": sorted([_dump(_canonical(key)), _canonical_input(item)] for key, item in items)})
-        case _:
-            return _dump(_input_to_json(value))
-
-
-def _canonical(value: object) -> object:
-    """A form that is equal for equal values and does not depend on the process: no addresses, no order of sets."""
-    if isinstance(value, Enum):
-        return {"enum": _class_name(type(value)), "name": value.name}
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, Mapping):
-        pairs = cast("Mapping[object, object]", value).items()
-        return {"map": sorted([_dump(_canonical(key)), _dump(_canonical(item))] for key, item in pairs)}
-    if isinstance(value, set | frozenset):
-        return {"set": sorted(_dump(_canonical(item)) for item in cast("set[object]", value))}
-    if isinstance(value, list | tuple):
-        kind = "list" if isinstance(value, list) else "tuple"
-        return {kind: [_canonical(item) for item in cast("list[object]", value)]}
-    if is_class(value) or callable(value):
-        return {"ref": f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', '')}"}
-    kind_name = _class_name(type(value))
-    if dataclasses.is_dataclass(value) or is_model(type(value)):
-        fields = dict(vars(value)) if hasattr(value, "__dict__") else _slots(value)
-        return {"type": kind_name, "fields": {name: _canonical(item) for name, item in sorted(fields.items())}}
-    if isinstance(value, bytes | bytearray):
-        return {"type": kind_name, "text": bytes(value).hex()}
-    if isinstance(value, PurePath | date | time | timedelta):
-        return {"type": kind_name, "text": str(value)}
-    return {"type": kind_name, "text": _ADDRESS.sub("", repr(value))}
-
-
-def _slots(value: object) -> dict[str, object]:
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(cast("Any", value))}
-
-
-def _class_name(cls: type[object]) -> str:
-    return f"{cls.__module__}:{cls.__qualname__}"
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _has_default_str(value: object) -> bool:
