@@ -9,13 +9,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-from actorflow.actors.codec import Codec, CodecError, TypeResolver
+from actorflow.actors.argument_names import CALL, named_after_parameters
+from actorflow.actors.codec import Codec, EncodeError, TypeResolver
 from actorflow.actors.dispatch import Method
 from actorflow.actors.envelope import Ask, Tell
 from actorflow.actors.errors import MessageRefused
 from actorflow.actors.ref import ActorRef
+from actorflow.actors.refs_within import with_refs_replaced
 
 if TYPE_CHECKING:
     from actorflow.actors.actor import Actor
@@ -45,17 +47,20 @@ class Boundary:
     def tell(self, cell: Cell, message: Tell) -> Tell:
         """`message` as it arrives. Raises MessageRefused at the sender if it cannot travel."""
         name, args, kwargs = message
-        args, kwargs = self._travel((args, kwargs), f"arguments of {name} for {cell.path!r}")
+        args, kwargs = self._arrived(cell, name, args, kwargs)
         return (name, args, kwargs)
 
     def ask(self, cell: Cell, ask: Ask) -> None:
         """Give `ask` its arguments as they arrive; see `tell`."""
-        ask.args, ask.kwargs = self._travel((ask.args, ask.kwargs), f"arguments of {ask.name} for {cell.path!r}")
+        ask.args, ask.kwargs = self._arrived(cell, ask.name, ask.args, ask.kwargs)
 
     def reply(self, cell: Cell, ask: Ask, reply: object) -> Any:
         """`reply` as it arrives. Raises MessageRefused if it cannot travel or is not of the declared type."""
         where = f"reply of {ask.name} from {cell.path!r}"
-        arrived = self._travel(reply, where)
+        try:
+            arrived = self._travel(reply, "reply")
+        except EncodeError as error:
+            raise MessageRefused(f"{where} cannot travel to another process: {error}") from error
         function = getattr(type(cell.actor), ask.name)
         try:
             return self._reply_adapter(function).validate_python(arrived, strict=True)
@@ -80,13 +85,25 @@ class Boundary:
 
         return call
 
-    def _travel(self, value: Any, where: str) -> Any:
-        refs: list[ActorRef[Any]] = []
+    def _arrived(self, cell: Cell, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+        """Arguments after the crossing, as a pair. Raises MessageRefused, which names the parameter and the place."""
         try:
-            arrived = self._codec.decode(self._codec.encode(_mark_refs(value, refs)))
-        except CodecError as error:
-            raise MessageRefused(f"{where} cannot travel to another process: {error}") from error
-        return _restore_refs(arrived, refs) if refs else arrived
+            return self._travel((args, kwargs))
+        except EncodeError as error:
+            raise MessageRefused(
+                f"arguments of {name} for {cell.path!r} cannot travel to another process: "
+                f"{named_after_parameters(error, cell.table.handlers.get(name))}"
+            ) from error
+
+    def _travel(self, value: Any, name: str = CALL) -> Any:
+        refs: list[ActorRef[Any]] = []
+
+        def mark(ref: ActorRef[Any]) -> RefMark:
+            refs.append(ref)
+            return RefMark(len(refs) - 1)
+
+        arrived = self._codec.decode(self._codec.encode(with_refs_replaced(value, ActorRef, mark), name))
+        return with_refs_replaced(arrived, RefMark, lambda mark: refs[mark.number]) if refs else arrived
 
     def _argument_adapter(self, function: Callable[..., Any]) -> Any:
         if function not in self._arguments:
@@ -108,31 +125,3 @@ class Boundary:
                 f"the signature of {function.__qualname__} cannot be validated: {error}; "
                 "a strict system needs types that pydantic knows, importable where the actor is defined"
             ) from error
-
-
-_REFS: tuple[type[Any], ...] = (ActorRef,)
-_CONTAINERS: frozenset[Any] = frozenset({list, tuple, set, frozenset})
-
-
-def _mark_refs(value: Any, refs: list[ActorRef[Any]]) -> Any:
-    """`value` with each reference in it, at any depth of plain containers, replaced by its mark."""
-    if isinstance(value, _REFS):
-        refs.append(value)
-        return RefMark(len(refs) - 1)
-    return _rebuilt(value, lambda part: _mark_refs(part, refs))
-
-
-def _restore_refs(value: Any, refs: list[ActorRef[Any]]) -> Any:
-    if isinstance(value, RefMark):
-        return refs[value.number]
-    return _rebuilt(value, lambda part: _restore_refs(part, refs))
-
-
-def _rebuilt(value: object, part: Callable[[Any], Any]) -> Any:
-    """A plain container with `part` done to each of its items; anything else as it is."""
-    kind = cast("Any", type(value))
-    if kind in _CONTAINERS:
-        return kind(map(part, cast("list[Any]", value)))
-    if kind is dict:
-        return {part(key): part(item) for key, item in cast("dict[Any, Any]", value).items()}
-    return value

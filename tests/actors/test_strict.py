@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import pytest
+from pydantic import BaseModel
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.deferred import Deferred
@@ -26,6 +27,32 @@ class Job:
     tags: set[str]
 
 
+@dataclass
+class Rows:
+    rows: list[Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    worker: ActorRef[Any]
+    others: dict[str, tuple[ActorRef[Any], ...]]
+
+
+class Named(NamedTuple):
+    worker: ActorRef[Any]
+
+
+class Model(BaseModel):
+    ref: ActorRef[Any]
+
+
+@dataclass
+class Plan:
+    steps: list[Step]
+    named: Named
+    model: Model
+
+
 class Worker(Actor):
     def __init__(self) -> None:
         self.jobs: list[Job] = []
@@ -35,6 +62,14 @@ class Worker(Actor):
     async def take(self, job: Job, *, times: int = 1) -> Job:
         self.jobs += [job] * times
         return self.jobs[-1]
+
+    @handler
+    async def keep(self, plan: Plan) -> Plan:
+        return plan
+
+    @handler
+    async def rows(self, by: Rows, *more: Any) -> int:
+        return len(by.rows) + len(more)
 
     @handler
     async def count(self) -> int:
@@ -128,6 +163,32 @@ async def test_references_pass_as_themselves() -> None:
         await other.tell(Worker.take, Job(Path("a"), set()))
 
         assert await worker.ask(Worker.count_of, [other, other]) == 2
+
+
+async def test_references_pass_inside_whatever_holds_them() -> None:
+    async with ActorSystem(strict=True) as system:
+        worker = await system.spawn(Worker)
+        plan = Plan([Step(worker, {"also": (worker,)})], Named(worker), Model(ref=worker))
+
+        got = await worker.ask(Worker.keep, plan)
+
+        assert got == plan
+        assert got is not plan
+        assert await got.steps[0].worker.ask(Worker.count) == 0
+        assert plan.steps[0].worker is worker
+
+
+async def test_a_refusal_names_the_parameter_and_the_place_in_it() -> None:
+    async with ActorSystem(strict=True) as system:
+        worker = await system.spawn(Worker, name="worker")
+        with pytest.raises(MessageRefused, match=r"process: by\.rows\[3\]: cannot encode object"):
+            await worker.ask(Worker.rows, Rows([1, 2, 3, object()]))
+        with pytest.raises(MessageRefused, match=r"process: by\.rows\[0\]: cannot encode object"):
+            await worker.tell(Worker.rows, by=Rows([object()]))
+        with pytest.raises(MessageRefused, match=r"process: more\[1\]: cannot encode object"):
+            await worker.ask(Worker.rows, Rows([]), 1, object())
+        with pytest.raises(MessageRefused, match=r"reply of share from .* reply: cannot encode object"):
+            await worker.ask(Worker.share)
 
 
 async def test_a_strict_mailbox_is_bounded_like_any_other() -> None:
