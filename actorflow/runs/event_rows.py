@@ -65,6 +65,9 @@ def has_large_value(event: Event, max_bytes: int) -> bool:
     if kind is AttemptFinished:
         value = cast("AttemptFinished", event).value
         return value is not None and value.size_bytes > max_bytes
+    if kind is TaskFinished:
+        value = cast("TaskFinished", event).value
+        return value is not None and value.size_bytes > max_bytes
     if kind is RunStarted:
         params = cast("RunStarted", event).params
         return any(len(param.value.data(name)) > max_bytes for name, param in params.items())
@@ -77,7 +80,11 @@ def has_large_value(event: Event, max_bytes: int) -> bool:
 def values_of(event: Event) -> tuple[Value, ...]:
     """Every value in it."""
     match event:
-        case AttemptFinished(value=Value() as value) | RunFinished(result=Value() as value):
+        case (
+            AttemptFinished(value=Value() as value)
+            | TaskFinished(value=Value() as value)
+            | RunFinished(result=Value() as value)
+        ):
             return (value,)
         case RunStarted(params=params):
             return tuple(param.value for param in params.values())
@@ -129,6 +136,11 @@ def _run_started(ts: float, event: RunStarted, keep: Keep) -> list[object]:
         event.code,
         event.revision,
         _from_limits(event.limits),
+        event.structure,
+        dict(event.sources),
+        event.replay_of,
+        list(event.selected_out),
+        event.fail_fast,
     ]
 
 
@@ -161,9 +173,10 @@ def _attempt_finished(ts: float, event: AttemptFinished, keep: Keep) -> list[obj
     ]
 
 
-def _task_finished(ts: float, event: TaskFinished) -> list[object]:
+def _task_finished(ts: float, event: TaskFinished, keep: Keep) -> list[object]:
     error = None if event.error is None else _error(event.error)
-    return [ts, 5, event.task, event.map_index, event.state._value_, event.cause._value_, error]
+    head: list[object] = [ts, 5, event.task, event.map_index, event.state._value_, event.cause._value_, error]
+    return head if event.value is None else [*head, keep("result", event.value)]
 
 
 def _run_cancelling(ts: float, event: RunCancelling) -> list[object]:
@@ -186,7 +199,7 @@ def _run_paused(ts: float, event: RunPaused) -> list[object]:
 
 
 def _run_resumed(ts: float, event: RunResumed) -> list[object]:
-    return [ts, 10, event.reason]
+    return [ts, 10, event.reason, event.taken_up, event.refreshed, event.executor, dict(event.sources)]
 
 
 def _from_limits(limits: RecordedLimits) -> list[object]:
@@ -201,7 +214,6 @@ def _error(error: ErrorRecord) -> list[object]:
 _ENCODERS: Final[dict[type, Callable[[float, Any], list[object]]]] = {
     TaskReady: _task_ready,
     AttemptStarted: _attempt_started,
-    TaskFinished: _task_finished,
     RunCancelling: _run_cancelling,
     RunPausing: _run_pausing,
     RunPaused: _run_paused,
@@ -211,6 +223,7 @@ _ENCODERS: Final[dict[type, Callable[[float, Any], list[object]]]] = {
 _ENCODERS_WITH_VALUES: Final[dict[type, Callable[[float, Any, Keep], list[object]]]] = {
     RunStarted: _run_started,
     AttemptFinished: _attempt_finished,
+    TaskFinished: _task_finished,
     RunFinished: _run_finished,
 }
 
@@ -221,12 +234,13 @@ _CAUSES: Final[dict[str | None, Cause | None]] = {None: None, **{cause.value: ca
 _ATTEMPT_STATES: Final = {state.value: state for state in AttemptState}
 
 
-_LATER_OF_RUN_STARTED: Final[tuple[Any, ...]] = ({}, {}, "", "", ())
+_LATER_OF_RUN_STARTED: Final[tuple[Any, ...]] = ({}, {}, "", "", (), "", {}, "", (), False)
 
 
 def _to_run_started(place: Place, *fields: Any) -> RunStarted:
     run_id, dag, file, module, params, executor, notes, tasks, version, python, loop, *later = fields
-    trace, tags, code, revision, limits, *_ = [*later, *_LATER_OF_RUN_STARTED[len(later) :]]
+    known = [*later, *_LATER_OF_RUN_STARTED[len(later) :]]
+    trace, tags, code, revision, limits, structure, sources, replay_of, selected_out, fail_fast, *_ = known
     return RunStarted(
         run_id=run_id,
         dag=dag,
@@ -244,6 +258,11 @@ def _to_run_started(place: Place, *fields: Any) -> RunStarted:
         code=code,
         revision=revision,
         limits=_to_limits(*limits),
+        structure=structure,
+        sources=sources,
+        replay_of=replay_of,
+        selected_out=tuple(selected_out),
+        fail_fast=fail_fast,
     )
 
 
@@ -265,7 +284,8 @@ def _to_limits(
 def _from_task(task: RecordedTask) -> list[object]:
     place = [task.name, task.task, task.executor, task.mapped, list(task.upstream), task.depth]
     limits = [task.deadline_s, task.queue_timeout_s, task.cpus]
-    return [*place, task.attempts, task.timeout_s, task.memory_bytes, task.elementwise, task.kept, *limits]
+    policies = [task.structure, task.allow_failure, task.critical, task.cleanup]
+    return [*place, task.attempts, task.timeout_s, task.memory_bytes, task.elementwise, task.kept, *limits, *policies]
 
 
 def _to_task(
@@ -283,6 +303,10 @@ def _to_task(
     deadline_s: float | None = None,
     queue_timeout_s: float | None = None,
     cpus: float | None = None,
+    structure: str = "",
+    allow_failure: bool = False,
+    critical: bool = False,
+    cleanup: bool = False,
     *_: object,
 ) -> RecordedTask:
     return RecordedTask(
@@ -300,6 +324,10 @@ def _to_task(
         deadline_s=deadline_s,
         queue_timeout_s=queue_timeout_s,
         cpus=cpus,
+        structure=structure,
+        allow_failure=allow_failure,
+        critical=critical,
+        cleanup=cleanup,
     )
 
 
@@ -323,9 +351,28 @@ def _to_attempt_finished(place: Place, *fields: Any) -> AttemptFinished:
 
 
 def _to_task_finished(
-    task: str, map_index: int | None, state: str, cause: str, error: list[Any] | None
+    place: Place,
+    task: str,
+    map_index: int | None,
+    state: str,
+    cause: str,
+    error: list[Any] | None,
+    value: Any = None,
+    *_: object,
 ) -> TaskFinished:
-    return TaskFinished(task, map_index, TaskState(state), Cause(cause), _to_error(error))
+    kept = None if value is None else _to_value(value, place)
+    return TaskFinished(task, map_index, TaskState(state), Cause(cause), _to_error(error), kept)
+
+
+def _to_run_resumed(
+    reason: str,
+    taken_up: bool = False,
+    refreshed: bool = False,
+    executor: str | None = None,
+    sources: dict[str, str] | None = None,
+    *_: object,
+) -> RunResumed:
+    return RunResumed(reason, taken_up, refreshed, executor, sources or {})
 
 
 def _to_run_cancelling(reason: str, cause: str = Cause.cancelled.value, *_: object) -> RunCancelling:
@@ -381,15 +428,15 @@ def _to_error(fields: list[Any] | None) -> ErrorRecord | None:
 _DECODERS: Final[dict[int, Callable[..., Event]]] = {
     2: TaskReady,
     3: AttemptStarted,
-    5: _to_task_finished,
     6: _to_run_cancelling,
     8: RunPausing,
     9: RunPaused,
-    10: RunResumed,
+    10: _to_run_resumed,
 }
 
 _DECODERS_WITH_VALUES: Final[dict[int, Callable[..., Event]]] = {
     1: _to_run_started,
     4: _to_attempt_finished,
+    5: _to_task_finished,
     7: _to_run_finished,
 }

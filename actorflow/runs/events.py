@@ -10,8 +10,8 @@
 | run_cancelling | nothing starts from here on; what runs is ended |
 | run_pausing | nothing starts until run_resumed; what runs ends by itself, or is taken back |
 | run_paused | nothing runs any more |
-| run_resumed | what is ready starts again |
-| run_finished | last of every run that was not interrupted |
+| run_resumed | what is ready starts again; with `taken_up` in a new process, after an end or a crash |
+| run_finished | last of every run that was not interrupted, unless a run_resumed follows |
 
 On disk: actorflow/runs/event_rows.py. As JSON: `to_json`.
 """
@@ -46,7 +46,8 @@ class RecordedTask:
     task: "module:qualname". mapped: the parameter that is mapped over. depth: from a source. attempts: at most, after
     errors. timeout_s, memory_bytes: of one attempt, None without limit. elementwise: the upstream map whose index i
     feeds index i. kept: part of the run's result, so that its values stay. deadline_s: of all attempts of an instance
-    together. queue_timeout_s: of its wait for its turn. cpus: what it counts for.
+    together. queue_timeout_s: of its wait for its turn. cpus: what it counts for. structure: the digest of the step.
+    allow_failure, critical, cleanup: as its task says (actorflow/flows/graph.py).
     """
 
     name: str
@@ -63,6 +64,10 @@ class RecordedTask:
     deadline_s: float | None = None
     queue_timeout_s: float | None = None
     cpus: float | None = None
+    structure: str = ""
+    allow_failure: bool = False
+    critical: bool = False
+    cleanup: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +86,10 @@ class RunStarted:
 
     trace: where telemetry is on, `traceparent` of the run's own span and how the run hangs together with who started
     it (actorflow/telemetry/joining.py); else empty. tags: what the user calls it by. code: SHA-256 of the user's file.
-    revision: the git commit of its folder, with `+` where files differ from it; "" where there is none.
+    revision: the git commit of its folder, with `+` where files differ from it; "" where there is none. structure: the
+    digest of the graph, "" in journals of older versions. sources: of the text of each task, by "module:qualname".
+    replay_of: the run whose parameters it takes; "" for none. selected_out: steps that were left out. fail_fast: the
+    first failure ends the run.
     """
 
     run_id: str
@@ -100,6 +108,11 @@ class RunStarted:
     code: str = ""
     revision: str = ""
     limits: RecordedLimits = field(default_factory=RecordedLimits)
+    structure: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    replay_of: str = ""
+    selected_out: tuple[str, ...] = ()
+    fail_fast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +158,17 @@ class AttemptFinished:
 
 @hot_value
 class TaskFinished:
-    """An instance ended without an attempt. map_index: None for the whole step, whatever its width."""
+    """An instance ended without an attempt. map_index: None for the whole step, whatever its width.
+
+    value: what it returned in the run that it is reused from.
+    """
 
     task: str
     map_index: int | None
     state: TaskState
     cause: Cause
     error: ErrorRecord | None = None
+    value: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +194,18 @@ class RunPaused:
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
-    """A pause is over. reason: who asked, in words."""
+    """A pause is over, or a new process has taken the run up. reason: who asked, in words.
+
+    taken_up: a new process goes on with the run; what ran has been lost. refreshed: every instance without a committed
+    result is pending again, with new budgets; else what has ended stays as it is. executor: the new default; None: as
+    before. sources: of the tasks whose text has changed since, by "module:qualname".
+    """
 
     reason: str
+    taken_up: bool = False
+    refreshed: bool = False
+    executor: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

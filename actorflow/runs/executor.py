@@ -36,6 +36,8 @@ class Cause(StrEnum):
     cancelled = "cancelled"
     upstream = "upstream"
     condition = "condition"
+    selected_out = "selected_out"
+    reused = "reused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,10 @@ tasks = st.builds(
     depth=counts,
     elementwise=st.none() | names,
     kept=st.booleans(),
+    structure=texts,
+    allow_failure=st.booleans(),
+    critical=st.booleans(),
+    cleanup=st.booleans(),
 )
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(
@@ -83,6 +87,11 @@ events: st.SearchStrategy[Event] = st.one_of(
         tags=st.dictionaries(texts, texts, max_size=2),
         code=texts,
         revision=texts,
+        structure=texts,
+        sources=st.dictionaries(texts, texts, max_size=2),
+        replay_of=texts,
+        selected_out=st.lists(names, max_size=2).map(tuple),
+        fail_fast=st.booleans(),
     ),
     st.builds(TaskReady, names, indices),
     st.builds(AttemptStarted, names, indices, counts, names, indices),
@@ -102,11 +111,21 @@ events: st.SearchStrategy[Event] = st.one_of(
         final=st.booleans(),
         retry_in_s=st.none() | times,
     ),
-    st.builds(TaskFinished, names, indices, st.sampled_from(TaskState), st.sampled_from(Cause), st.none() | errors),
+    st.builds(
+        TaskFinished,
+        names,
+        indices,
+        st.sampled_from(TaskState),
+        st.sampled_from(Cause),
+        st.none() | errors,
+        st.none() | values,
+    ),
     st.builds(RunCancelling, texts, st.sampled_from(Cause)),
     st.builds(RunPausing, texts, st.booleans()),
     st.builds(RunPaused),
-    st.builds(RunResumed, texts),
+    st.builds(
+        RunResumed, texts, st.booleans(), st.booleans(), st.none() | names, st.dictionaries(texts, texts, max_size=2)
+    ),
     st.builds(
         RunFinished,
         run_id=names,
@@ -142,11 +161,11 @@ ONE_OF_EACH: dict[type, Event] = {
         retry_in_s=0.5,
         final=False,
     ),
-    TaskFinished: TaskFinished("census", 2, TaskState.skipped, Cause.condition),
+    TaskFinished: TaskFinished("census", 2, TaskState.succeeded, Cause.reused, None, Value.of([1])),
     RunCancelling: RunCancelling("ctrl-c"),
     RunPausing: RunPausing("ada", now=True),
     RunPaused: RunPaused(),
-    RunResumed: RunResumed("ada"),
+    RunResumed: RunResumed("ada", taken_up=True, refreshed=True, sources={"dag:census": "0a"}),
     RunFinished: RunFinished(run_id="r1", status=RunStatus.succeeded, cause=Cause.ran, result=Value.of({3: {4}})),
 }
 
