@@ -36,6 +36,7 @@ from actorflow.runs.events import RunFinished, RunStarted
 from actorflow.runs.executor import Cause, ErrorRecord, Executor, RunSite
 from actorflow.runs.instructions import Finish
 from actorflow.runs.journal import Journal
+from actorflow.runs.journal_news import journal_news
 from actorflow.runs.output_log import OutputLog
 from actorflow.runs.output_news import output_news
 from actorflow.runs.requests import Requests
@@ -164,7 +165,8 @@ class Run(Actor):
         news = {} if self.given.output is None else {"output": partial(output_news, self.given.output)}
         requests = Requests(self.given.journal, self._begun_coordinator, self._kill_after)
         asked = {"cancel": requests.cancel, "pause": requests.pause, "resume": requests.resume}
-        return {"actors": self._actors, **asked, **news}
+        journal = partial(journal_news, self.given.journal)
+        return {"actors": self._actors, "journal": journal, **asked, **news}
 
     async def _actors(self, given: Mapping[str, object]) -> object:
         """Every actor of the run, for who asks at the control socket."""
