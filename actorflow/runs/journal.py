@@ -106,6 +106,7 @@ class Journal:
         self._observers: list[Observer] = []
         self._awaiting_sync: list[tuple[int, int, Waiter]] = []
         self._awaiting_room: list[Waiter] = []
+        self._awaiting_news: list[Waiter] = []
         self._awaiting_writer: list[Waiter] = []
         self._order = itertools.count()
         self._work: Waiter | None = None
@@ -208,6 +209,13 @@ class Journal:
             waiter = current_seam().waiter()
             heapq.heappush(self._awaiting_sync, (seq, next(self._order), waiter))
             self._hurry()
+            await waiter.wait()
+
+    async def news(self, after: int) -> None:
+        """Return once a row after `after` is on disk, or none will be any more; hurries nobody."""
+        while self._synced_seq <= after and self._failure is None and not self._closed:
+            waiter = current_seam().waiter()
+            self._awaiting_news.append(waiter)
             await waiter.wait()
 
     async def room(self) -> None:
@@ -318,6 +326,7 @@ class Journal:
         self._committing = None
         self._synced_seq = group.rows[-1][0]
         self._publish(group.records)
+        _wake(self._awaiting_news)
         while self._awaiting_sync and self._awaiting_sync[0][0] <= self._synced_seq:
             heapq.heappop(self._awaiting_sync)[2].wake()
         if self._awaiting_room and not self._is_full():
@@ -421,6 +430,7 @@ class Journal:
         _wake([waiter for _, _, waiter in self._awaiting_sync])
         self._awaiting_sync.clear()
         _wake(self._awaiting_room)
+        _wake(self._awaiting_news)
 
 
 def _size_of(event: Event) -> int:

@@ -80,13 +80,16 @@ class JournalReader:
         if self.anchor is None and self.is_anchored and "head_seq" not in self._meta:
             raise JournalDamaged(self.path, 1, self.anchor_problem or f"{anchor_path(self.path).name} is gone")
 
-    def rows(self) -> Iterator[Row]:
-        """All rows in order; raises JournalDamaged at the first that is not what was written."""
-        head = genesis(self.run_id)
-        expected = 1
+    def rows(self, after: int = 0) -> Iterator[Row]:
+        """All rows after that one in order; raises JournalDamaged at the first that is not what was written."""
+        head = genesis(self.run_id) if after <= 0 else self._digest_of(after)
+        expected = max(after, 0) + 1
         anchored_seq = -1 if self.anchor is None else self.anchor.seq
         try:
-            for seq, data, digest in self._connection.execute("SELECT seq, data, digest FROM events ORDER BY seq"):
+            found = self._connection.execute(
+                "SELECT seq, data, digest FROM events WHERE seq > ? ORDER BY seq", (after,)
+            )
+            for seq, data, digest in found:
                 if seq != expected:
                     raise JournalDamaged(self.path, expected, f"the row is missing, {seq} follows")
                 head = link(head, data)
@@ -98,7 +101,16 @@ class JournalReader:
                 expected += 1
         except (sqlite3.Error, TypeError, ValueError) as exc:
             raise JournalDamaged(self.path, expected, str(exc)) from exc
-        self._check_head(expected - 1, head)
+        if head:
+            self._check_head(expected - 1, head)
+
+    def _digest_of(self, seq: int) -> bytes:
+        """What the row after `seq` is chained to; b"" if there is no such row, and so none after it."""
+        try:
+            line = self._connection.execute("SELECT digest FROM events WHERE seq = ?", (seq,)).fetchone()
+        except sqlite3.Error as exc:
+            raise JournalDamaged(self.path, seq, str(exc)) from exc
+        return b"" if line is None else bytes(line[0])
 
     def verify(self) -> tuple[int, bytes]:
         """(seq, digest) of the last row, after reading all; raises JournalDamaged."""

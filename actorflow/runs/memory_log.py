@@ -37,6 +37,9 @@ class MemoryLog:
     def rows(self) -> Iterator[Row]:
         return iter(tuple(self._rows))
 
+    def rows_after(self, seq: int) -> Iterator[Row]:
+        return iter(tuple(self._rows[max(seq, 0) :]))
+
     def announce(self, summary: RunSummary) -> None:
         pass
 

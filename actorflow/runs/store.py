@@ -137,7 +137,7 @@ class SqliteStore:
         return StoredRun(
             run_id=run_id,
             path=path,
-            rows=lambda: _rows_of(path),
+            rows=lambda after: _rows_of(path, after),
             is_owned=lambda: is_owned(path),
             output=OutputReader(output_path(path)).lines,
             values=LargeValues(path),
@@ -152,6 +152,10 @@ class SqliteStore:
     def find_runs(self, query: RunQuery) -> RunPage:
         self._check_layout()
         return self.catalog.page(query) if self.folder.is_dir() else RunPage([], 0)
+
+    def summary(self, run_id: str) -> RunSummary:
+        """How far the run of that very id is."""
+        return self._summary_of(run_id)[0]
 
     def journal_path(self, run_id: str) -> Path:
         """Where the journal of a run of that id is, or would be."""
@@ -244,7 +248,7 @@ class MemoryStore:
         return StoredRun(
             run_id=log.run_id,
             path=log.path,
-            rows=log.rows,
+            rows=log.rows_after,
             is_owned=lambda: log.owned,
             output=lambda: iter(output.lines()),
         )
@@ -280,9 +284,9 @@ def resolve(name: str, run_ids: list[str], place: Path | str) -> str:
     raise RunNotFound(place, f"there is no run {name!r}", "`actorflow runs` lists those there are")
 
 
-def _rows_of(path: Path) -> Iterator[Row]:
+def _rows_of(path: Path, after: int) -> Iterator[Row]:
     with JournalReader(path) as reader:
-        yield from reader.rows()
+        yield from reader.rows(after)
 
 
 def _write_new(path: Path, text: str) -> None:

@@ -18,21 +18,21 @@ from actorflow.runs.values import ValueSource
 class StoredRun:
     """A run to read.
 
-    rows: opens its journal anew. is_owned: whether a living process owns it right now. output: the lines in which its
-    tasks' output is kept; called again, those that have come since. values: where its large values are, None if all
-    stand in their rows.
+    rows: opens its journal anew, and gives those after a seq. is_owned: whether a living process owns it right now.
+    output: the lines in which its tasks' output is kept; called again, those that have come since. values: where its
+    large values are, None if all stand in their rows.
     """
 
     run_id: str
     path: Path
-    rows: Callable[[], Iterator[Row]]
+    rows: Callable[[int], Iterator[Row]]
     is_owned: Callable[[], bool]
     output: Callable[[], Iterator[bytes]]
     values: ValueSource | None = None
 
-    def records(self) -> Iterator[Record]:
-        """Every event on disk, in order, with the chain verified on the way; raises JournalDamaged."""
-        for seq, data in self.rows():
+    def records(self, first: int = 1) -> Iterator[Record]:
+        """Every event on disk from `first` on, in order, with the chain verified on the way; raises JournalDamaged."""
+        for seq, data in self.rows(first - 1):
             yield Record(seq, *decode_row(data, seq, self.values))
 
     def output_records(self, origin: Origin | None = None) -> Iterator[OutputRecord]:
