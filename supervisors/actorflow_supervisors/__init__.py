@@ -6,9 +6,9 @@ A name is loaded when it is first asked for: whoever wants a `Backoff` does not 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself is half of what the warden's start would cost
     from actorflow_supervisors.backoff import Backoff as Backoff
     from actorflow_supervisors.child_spec import AutoShutdown as AutoShutdown
     from actorflow_supervisors.child_spec import ChildSpec as ChildSpec

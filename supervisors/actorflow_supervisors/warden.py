@@ -49,7 +49,8 @@ class Zygote(Protocol):
         """A new worker: its entry function is called with its end of a socket and `payload`, 64 KiB at most.
 
         sock: that end, which stays the caller's here. stdout, stderr: descriptors, None for this process's own.
-        stopped_limit_s: see `Warden.start`. Returns once the process is there, before its entry runs. Raises ProcessStartFailed.
+        stopped_limit_s: see `Warden.start`. Returns once the process is there, before its entry runs.
+        Raises ProcessStartFailed.
         """
         ...
 
