@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.deferred import Deferred
@@ -11,17 +11,16 @@ from actorflow.actors.links import Link
 from actorflow.actors.monitor import Monitor, start_monitor
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow.actors.router import Pool, Routing, RoutingName
+from actorflow.actors.spawn_options import SpawnOptions
 from actorflow.actors.stash import put_back, set_aside
 from actorflow.actors.timers import Timers
-from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.exit_reason import ExitReason, Normal, Shutdown
-from actorflow_supervisors.intensity import RestartIntensity
 from actorflow_supervisors.policy import Restart, RestartName
 
 if TYPE_CHECKING:
     from actorflow.actors.cell import Cell
     from actorflow.actors.mailbox import Mailbox
-    from actorflow.actors.system import ActorSystem, Placement
+    from actorflow.actors.system import ActorSystem
 
 A = TypeVar("A", bound=Actor)
 
@@ -63,47 +62,14 @@ class Context:
         """Messages to itself, later."""
         return Timers(self._cell)
 
-    async def spawn(
-        self,
-        factory: Callable[[], A],
-        *,
-        name: str | None = None,
-        restart: Restart | RestartName = Restart.permanent,
-        intensity: RestartIntensity | None = None,
-        backoff: Backoff | None = None,
-        shutdown_s: float | None = 5.0,
-        mailbox: Mailbox | None = None,
-        placement: Placement | None = None,
-    ) -> ActorRef[A]:
+    async def spawn(self, factory: Callable[[], A], **options: Unpack[SpawnOptions]) -> ActorRef[A]:
         """Spawn a child, which is stopped when this incarnation ends; see `ActorSystem.spawn`."""
-        ref = self.spawn_nowait(
-            factory,
-            name=name,
-            restart=restart,
-            intensity=intensity,
-            backoff=backoff,
-            shutdown_s=shutdown_s,
-            mailbox=mailbox,
-            placement=placement,
-        )
-        return await self._cell.system.started(ref)
-
-    def spawn_nowait(
-        self,
-        factory: Callable[[], A],
-        *,
-        name: str | None = None,
-        restart: Restart | RestartName = Restart.permanent,
-        intensity: RestartIntensity | None = None,
-        backoff: Backoff | None = None,
-        shutdown_s: float | None = 5.0,
-        mailbox: Mailbox | None = None,
-        placement: Placement | None = None,
-    ) -> ActorRef[A]:
-        """Spawn a child without waiting for its `started`; see `ActorSystem.spawn_nowait`."""
         system = self._cell.system
-        policy = system.policy_for(restart, shutdown_s, intensity, backoff)
-        return system.spawn_below(self._cell, factory, name, policy, mailbox, placement)
+        return await system.started(system.spawn_with(options, self._cell, factory))
+
+    def spawn_nowait(self, factory: Callable[[], A], **options: Unpack[SpawnOptions]) -> ActorRef[A]:
+        """Spawn a child without waiting for its `started`; see `ActorSystem.spawn_nowait`."""
+        return self._cell.system.spawn_with(options, self._cell, factory)
 
     async def spawn_pool(
         self,

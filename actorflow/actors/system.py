@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from itertools import count
 from random import Random
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, Unpack
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.ask_timeouts import AskTimeouts
@@ -21,6 +21,7 @@ from actorflow.actors.names import Names
 from actorflow.actors.observer import ActorTree, observe
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow.actors.router import Pool, PoolHost, Routing, RoutingName
+from actorflow.actors.spawn_options import DEFAULT_SHUTDOWN_S, SpawnOptions
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.child import ChildPolicy
 from actorflow_supervisors.dynamic import DynamicSupervisor
@@ -141,45 +142,18 @@ class ActorSystem:
 
     # Spawn.
 
-    async def spawn(
-        self,
-        factory: Callable[[], A],
-        *,
-        name: str | None = None,
-        restart: Restart | RestartName = Restart.permanent,
-        intensity: RestartIntensity | None = None,
-        backoff: Backoff | None = None,
-        shutdown_s: float | None = 5.0,
-        mailbox: Mailbox | None = None,
-        placement: Placement | None = None,
-    ) -> ActorRef[A]:
+    async def spawn(self, factory: Callable[[], A], **options: Unpack[SpawnOptions]) -> ActorRef[A]:
         """Spawn an actor and return when its `started` has finished; a cancelled spawn leaves no actor behind.
 
         factory: makes each incarnation: a class, a function, or a `functools.partial` of one.
-        name: unique in the system; without one it is called after its class, with a number.
-        restart: permanent is restarted whatever it ended for, transient after abnormal ends, temporary never.
-        intensity, backoff: in place of the system's. shutdown_s: grace for its end, None without limit.
-        placement: where its code runs: in this loop, or as in `Subprocess()`.
+        options: see `SpawnOptions`.
         Raises SpawnFailed with the error as its cause, or NameTaken.
         """
-        policy = self.policy_for(restart, shutdown_s, intensity, backoff)
-        return await self.started(self.spawn_below(None, factory, name, policy, mailbox, placement))
+        return await self.started(self.spawn_with(options, None, factory))
 
-    def spawn_nowait(
-        self,
-        factory: Callable[[], A],
-        *,
-        name: str | None = None,
-        restart: Restart | RestartName = Restart.permanent,
-        intensity: RestartIntensity | None = None,
-        backoff: Backoff | None = None,
-        shutdown_s: float | None = 5.0,
-        mailbox: Mailbox | None = None,
-        placement: Placement | None = None,
-    ) -> ActorRef[A]:
+    def spawn_nowait(self, factory: Callable[[], A], **options: Unpack[SpawnOptions]) -> ActorRef[A]:
         """`spawn` that does not wait: messages queue until the actor is up; if it does not come up it has ended."""
-        policy = self.policy_for(restart, shutdown_s, intensity, backoff)
-        return self.spawn_below(None, factory, name, policy, mailbox, placement)
+        return self.spawn_with(options, None, factory)
 
     async def spawn_pool(
         self,
@@ -277,6 +251,18 @@ class ActorSystem:
         if intensity is None and backoff is None:
             self._policies[restart, shutdown_s] = policy
         return policy
+
+    def spawn_with(self, options: SpawnOptions, parent: Cell | None, factory: Callable[[], A]) -> ActorRef[A]:
+        """Start a cell below `parent`. Raises SpawnFailed or NameTaken."""
+        policy = self.policy_for(
+            options.get("restart", Restart.permanent),
+            options.get("shutdown_s", DEFAULT_SHUTDOWN_S),
+            options.get("intensity"),
+            options.get("backoff"),
+        )
+        return self.spawn_below(
+            parent, factory, options.get("name"), policy, options.get("mailbox"), options.get("placement")
+        )
 
     def spawn_below(
         self,
