@@ -225,3 +225,24 @@ async def test_a_deferred_reply_that_was_not_given_ends_with_its_incarnation(end
             await (desk.tell(Desk.crash) if end == "crash" else system.stop(desk))
 
     assert outcomes == [error]
+
+
+async def test_a_reply_that_comes_too_late_goes_nowhere() -> None:
+    answers: list[str] = []
+
+    async def ask(ref: ActorRef[Desk]) -> None:
+        answers.append(await ref.ask(Desk.question))
+
+    async with ActorSystem() as system:
+        desk = await system.spawn(Desk)
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, desk)
+            await anyio.wait_all_tasks_blocked()
+            async with anyio.create_task_group() as impatient:
+                impatient.start_soon(ask, desk)
+                await anyio.wait_all_tasks_blocked()
+                impatient.cancel_scope.cancel()
+            await desk.ask(Desk.answer, "for the last one, which has gone")
+            await desk.ask(Desk.answer, "for the first one")
+
+    assert answers == ["for the first one"]

@@ -69,6 +69,23 @@ async def test_items_sent_into_a_partition_are_held_or_dropped(loss: str, arrive
     assert received == arrived
 
 
+async def test_21_after_a_partition_of_5_s_and_its_heal_every_item_arrives_once_and_in_order() -> None:
+    received: list[object] = []
+    async with TestKit() as kit, nodes_a_and_b(kit) as (near, far), anyio.create_task_group() as tasks:
+        tasks.start_soon(receive_all, far, received)
+        for number in range(6):
+            if number == 1:
+                kit.partition("a", "b")
+            await near.send(number)
+            await kit.advance(1)
+        assert received == [0]
+
+        kit.heal("a", "b")
+        near.end()
+
+    assert received == list(range(6))
+
+
 async def test_a_partition_cuts_both_ways_and_no_other_node() -> None:
     async with TestKit() as kit, nodes_a_and_b(kit) as (near, far):
         kit.partition("b", "a", loss="drop")
