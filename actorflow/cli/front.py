@@ -20,6 +20,7 @@ COMMANDS = {
     "pause": "let nothing more of a run start; what runs ends by itself",
     "resume": "let a paused run go on",
     "actors": "show the actors of a run that is going on, live in a terminal",
+    "doctor": "tell what this machine offers to runs",
 }
 
 EXAMPLES = (

@@ -31,6 +31,11 @@ def become_subreaper() -> bool:
     return prctl is not None and prctl(_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
+def has_prctl() -> bool:
+    """Whether this system has both."""
+    return _prctl() is not None
+
+
 def _unavailable() -> bool:
     return False
 

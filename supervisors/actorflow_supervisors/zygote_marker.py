@@ -21,11 +21,7 @@ class Marker:
         """Carry another marker of the same length, for what is forked and for what is executed. Raises OSError."""
         if len(text) != len(self.text):
             raise OSError(f"a marker of {len(text)} bytes does not fit over one of {len(self.text)}")
-        descriptor = os.open("/proc/self/mem", os.O_RDWR | os.O_CLOEXEC)
-        try:
-            os.pwrite(descriptor, text, self._address)
-        finally:
-            os.close(descriptor)
+        _write(text, self._address)
         os.environb.pop(self.text.split(b"=")[0], None)
         name, _, value = text.partition(b"=")
         os.environb[name] = value
@@ -35,14 +31,36 @@ class Marker:
 def find_marker(text: bytes) -> Marker | None:
     """Where `text`, with which this process was started, lies; None where that cannot be read and written."""
     try:
-        with open("/proc/self/stat", "rb") as file:
-            stat = file.read()
         with open("/proc/self/environ", "rb") as file:
             variables = file.read().split(b"\0")
-        begin = int(stat[stat.rindex(b")") + 2 :].split()[47])  # env_start is the 50th field, and the state the third
         before = variables[: variables.index(text)]
-        marker = Marker(text, begin + sum(len(variable) + 1 for variable in before))
+        marker = Marker(text, _begin() + sum(len(variable) + 1 for variable in before))
         marker.rewrite(text)
     except (OSError, ValueError, IndexError):
         return None
     return marker
+
+
+def can_rewrite() -> bool:
+    """Whether a process on this system can write over its environment; it writes what is there."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            _write(file.read(1), _begin())
+    except (OSError, ValueError, IndexError):
+        return False
+    return True
+
+
+def _begin() -> int:
+    """Where the environment of this process begins: env_start is the 50th field, and the state the third."""
+    with open("/proc/self/stat", "rb") as file:
+        stat = file.read()
+    return int(stat[stat.rindex(b")") + 2 :].split()[47])
+
+
+def _write(data: bytes, address: int) -> None:
+    descriptor = os.open("/proc/self/mem", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.pwrite(descriptor, data, address)
+    finally:
+        os.close(descriptor)
