@@ -69,5 +69,7 @@ class Bodies:
 class Building(Protocol):
     """What the builders of arrays and tables need of the reader."""
 
-    bodies: Bodies
     limits: Limits
+
+    @property
+    def bodies(self) -> Bodies: ...

@@ -40,11 +40,11 @@ Known = dict[tuple[type[object], Tag], Build]
 class Reader:
     """Builds one value: the hooks msgpack calls, innermost first, and what this one message has resolved."""
 
-    __slots__ = ("_builders", "_known", "_marks", "_resolver", "bodies", "limits")
+    __slots__ = ("_bodies", "_builders", "_known", "_marks", "_resolver", "limits")
 
-    def __init__(self, resolver: TypeResolver, known: Known, limits: Limits, bodies: Bodies) -> None:
+    def __init__(self, resolver: TypeResolver, known: Known, limits: Limits, bodies: Bodies | None) -> None:
         self.limits = limits
-        self.bodies = bodies
+        self._bodies = bodies
         self._resolver = resolver
         self._known = known
         self._marks = 0
@@ -55,8 +55,16 @@ class Reader:
         value = unpack_tagged(data, self._on_ext, self._on_list)
         if self._marks:
             raise DecodeError("a tag stands where no tag may")
-        self.bodies.refuse_rest()
+        if self._bodies is not None:
+            self._bodies.refuse_rest()
         return value
+
+    @property
+    def bodies(self) -> Bodies:
+        """What stands behind the msgpack value; without anything, arrays still take their bytes through it."""
+        if self._bodies is None:
+            self._bodies = Bodies(b"", 0, is_given=False)
+        return self._bodies
 
     def typed(self, items: list[Any]) -> object:
         """A value of a user's type: what follows the mark is the type's name and its parts."""

@@ -52,30 +52,37 @@ class Codec:
 
     def _decode(self, data: bytes | bytearray, *, is_given: bool) -> object:
         try:
-            head, bodies_at = self._split(data)
-            check(head, self.limits)
-            if bodies_at is None and _TAG_HEAD not in head:
-                return read_plain(head)
-            bodies = Bodies(data, len(data) if bodies_at is None else bodies_at, is_given=is_given)
-            return Reader(self._resolver, self._known, self.limits, bodies).read(head)
+            if data[:1] == _BODIES:
+                return self._decode_with_bodies(data, is_given=is_given)
+            check(data, self.limits)
+            if _TAG_HEAD not in data:
+                return read_plain(data)
+            return Reader(self._resolver, self._known, self.limits, None).read(data)
         except DecodeError:
             raise
         except Exception as exc:
             raise DecodeError(f"malformed: {type(exc).__name__}: {exc}") from exc
 
-    def _split(self, data: bytes | bytearray) -> tuple[bytes | bytearray, int | None]:
-        """(the msgpack value, where its bodies begin or None without any)."""
-        if data[:1] != _BODIES:
-            return data, None
+    def _decode_with_bodies(self, data: bytes | bytearray, *, is_given: bool) -> object:
+        head, at = self._split(data)
+        bodies = Bodies(data, at, is_given=is_given)
+        return Reader(self._resolver, self._known, self.limits, bodies).read(head)
+
+    def _split(self, data: bytes | bytearray) -> tuple[bytes, int]:
+        """(the msgpack value, where its bodies begin), within the limits; raises DecodeError."""
         if len(data) > self.limits.max_bytes:
             raise DecodeError(f"{len(data):,} bytes are more than the limit of {self.limits.max_bytes:,}")
-        return split_bodies(data)
+        head, at = split_bodies(data)
+        check(head, self.limits)
+        return head, at
 
     def _check_own(self, data: bytes, value: object) -> None:
         """Refuse here what every decoder with these limits would refuse."""
         try:
-            head, _ = self._split(data)
-            check(head, self.limits)
+            if data[:1] == _BODIES:
+                self._split(data)
+            else:
+                check(data, self.limits)
         except DecodeError as exc:
             help = "send it in parts, or raise Limits(max_bytes=, max_elements=)"
             raise Refusal(type_name=type(value).__qualname__, reason=str(exc), help=help) from None
