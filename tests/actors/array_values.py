@@ -276,8 +276,14 @@ def _series(left: Any, right: Any) -> bool:
         and alike(left.name, right.name)
         and _own(left, right)
         and _indexes(left.index, right.index)
-        and alike(left.tolist(), right.tolist())
+        and _same_values(left, right)
     )
+
+
+def _same_values(left: Any, right: Any) -> bool:
+    if isinstance(left.dtype, np.dtype) and left.dtype != object:
+        return bool(left.to_numpy().tobytes() == right.to_numpy().tobytes())
+    return alike(left.tolist(), right.tolist())
 
 
 def _own(left: Any, right: Any) -> bool:
@@ -291,7 +297,7 @@ def _indexes(left: Any, right: Any) -> bool:
         and repr(left.dtype) == repr(right.dtype)
         and alike(list(left.names), list(right.names))
         and getattr(left, "freq", None) == getattr(right, "freq", None)
-        and alike(left.tolist(), right.tolist())
+        and _same_values(left, right)
         and (not isinstance(left, pd.MultiIndex) or all(map(_indexes, left.levels, right.levels)))
     )
 

@@ -101,7 +101,7 @@ def read_all(data: bytes) -> int:
     with contextlib.suppress(ConnectionLost, DecodeError):
         for at in range(0, len(data), 65_536):
             for flags, body in parser.feed(data[at : at + 65_536]):
-                CODEC.decode(expand(bytes(body), LIMIT) if flags else body)  # type: ignore[arg-type]
+                CODEC.decode(expand(bytes(body), LIMIT) if flags else body)
                 items += 1
     return items
 
