@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -26,9 +26,11 @@ from actorflow.runs.control_socket import Answers, ControlPlace, socket_path
 from actorflow.runs.events import Record, RecordedLimits, RecordedParam, RecordedTask, RunStarted
 from actorflow.runs.executor import ErrorRecord, Executor
 from actorflow.runs.instructions import Finish
+from actorflow.runs.large_values import ValueOptions
 from actorflow.runs.output_capture import captured_prints
 from actorflow.runs.output_log import OutputLog
 from actorflow.runs.output_settings import DEFAULT_OUTPUT, OutputSettings
+from actorflow.runs.provenance import code_digest, revision_of
 from actorflow.runs.runner import RunInput, run_plan
 from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
@@ -53,7 +55,8 @@ class RunSettings:
     many worker processes the `process` executor may have; None means one a core. executor: the run's default, as the
     plan was made with it; recorded only. telemetry: hangs on this one run. output: what becomes of what
     tasks print. grace_s: how long what runs may take to end once
-    the run is cancelled; half of it a worker process has before it is killed.
+    the run is cancelled; half of it a worker process has before it is killed. tags: what the run is called by, to be
+    found by. values: where large ones are kept, and how long.
     """
 
     store: str | Path | None = None
@@ -62,6 +65,8 @@ class RunSettings:
     telemetry: Watch | None = None
     output: OutputSettings = DEFAULT_OUTPUT
     grace_s: float = CANCEL_GRACE_S
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    values: ValueOptions = field(default_factory=ValueOptions)
 
 
 class RunFailed(ActorflowError):
@@ -105,13 +110,16 @@ def run(
     limits: RunLimits = NO_LIMITS,
     telemetry: bool | AnyTracerProvider = False,
     output: OutputSettings = DEFAULT_OUTPUT,
+    tags: Mapping[str, str] | None = None,
+    values: ValueOptions | None = None,
     backend: Backend = "asyncio",
 ) -> RunResult[R_co]:
     """Run a pipeline to its end in a loop of its own, and say how it ended; a failing task raises nothing here.
 
     limits: of the run as a whole, over those of its dag.
     on_records: called in the loop with each group of events once it is on disk. backend: asyncio means uvloop where it
-    is installed, unless ACTORFLOW_UVLOOP=0. output: what becomes of what tasks print. telemetry: to OpenTelemetry; True
+    is installed, unless ACTORFLOW_UVLOOP=0. output: what becomes of what tasks print. tags: what `actorflow runs` finds
+    it by. values: from which size on they are kept outside of the journal's rows, and how long. telemetry: to OpenTelemetry; True
     through the tracer provider that this program has set up, else as the OTEL_* variables say; or through the provider
     given. Raises FlowFaults where nothing can run, StoreError where the journal cannot be written, TelemetryMissing
     without the extra `otel`.
@@ -130,6 +138,8 @@ def run(
             limits=limits,
             telemetry=telemetry,
             output=output,
+            tags=tags,
+            values=values,
         )
 
     return run_in_own_loop(main, backend=backend)
@@ -146,12 +156,22 @@ async def run_async(
     limits: RunLimits = NO_LIMITS,
     telemetry: bool | AnyTracerProvider = False,
     output: OutputSettings = DEFAULT_OUTPUT,
+    tags: Mapping[str, str] | None = None,
+    values: ValueOptions | None = None,
 ) -> RunResult[R_co]:
     """`run`, inside a running asyncio or trio program. Cancelling it cancels the run and waits for its end."""
     bound = pipeline if isinstance(pipeline, BoundDag) else pipeline.bind()
     plan = make_plan(bound.dag.graph, bound.params, executor=executor, limits=limits)
     watch = None if telemetry is False else telemetry_of(telemetry)
-    settings = RunSettings(store=store, workers=workers, executor=executor, telemetry=watch, output=output)
+    settings = RunSettings(
+        store=store,
+        workers=workers,
+        executor=executor,
+        telemetry=watch,
+        output=output,
+        tags=tags or {},
+        values=values or ValueOptions(),
+    )
     return await execute(plan, bound.dag, settings=settings, on_records=on_records, control=control)
 
 
@@ -166,7 +186,7 @@ async def execute(
 ) -> RunResult[R_co]:
     """Carry out a plan that was made from `dag`."""
     header = _header(plan, settings, run_id or new_run_id())
-    store = SqliteStore(settings.store)
+    store = SqliteStore(settings.store, values=settings.values)
     journal = store.create_run(header.run_id)
     if on_records is not None:
         journal.subscribe(on_records)
@@ -266,6 +286,9 @@ def _header(plan: Plan, settings: RunSettings, run_id: str) -> RunStarted:
         version=VERSION,
         python=".".join(map(str, sys.version_info[:3])),
         loop=running_loop(),
+        tags=settings.tags,
+        code=code_digest(plan.graph.location.file),
+        revision=revision_of(plan.graph.location.file),
         limits=RecordedLimits(
             timeout_s=plan.caps.timeout_s,
             max_memory_bytes=plan.caps.max_memory_bytes,

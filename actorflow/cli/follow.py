@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from actorflow.cli.board import Board
@@ -58,6 +58,7 @@ class Followed:
     quiet: bool
     as_json: bool
     full_traceback: bool
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def follow(run: Followed, result: Result) -> int:
@@ -109,6 +110,7 @@ def _carried_out(
         telemetry=watch,
         output=OutputSettings(listener=hear, capture_prints=True),
         grace_s=run.settings.grace_s,
+        tags=run.tags,
     )
 
     async def main() -> RunResult[object]:

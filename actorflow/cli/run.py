@@ -36,6 +36,7 @@ SLOW_LOAD_S = 1.0
 @click.option(
     "--grace", type=DURATION, metavar="DURATION", help="How long cancelled tasks may take to end; 10s by default."
 )
+@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="What the run is found by; may be repeated.")
 @profile_option
 @store_option
 @click.option(
@@ -66,6 +67,7 @@ def command(
     default_memory: str | None,
     max_cpus: float | None,
     grace: str | None,
+    tags: tuple[str, ...],
     profile: str | None,
     store: str | None,
     trace: bool | None,
@@ -93,6 +95,7 @@ def command(
     _require_backend(backend)
 
     # From here on floors below are imported, then the user's file: the slow part, and the first line is out.
+    from actorflow.cli.run_filters import named_values
     from actorflow.cli.settings import run_limits, settings
     from actorflow.cli.stopping import sigterm_raises
     from actorflow.cli.target import load_and_plan
@@ -100,6 +103,7 @@ def command(
     with claimed_stdout() as result:
         with sigterm_raises():
             began_s = time.monotonic()
+            tagged = named_values(tags, "--tag")
             chosen = settings(
                 executor=executor,
                 workers=workers,
@@ -132,6 +136,7 @@ def command(
                 quiet=quiet,
                 as_json=as_json,
                 full_traceback=full_traceback,
+                tags=tagged,
             ),
             result,
         )

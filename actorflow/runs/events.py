@@ -86,7 +86,7 @@ class RunStarted:
 
     trace: where telemetry is on, `traceparent` of the run's own span and how the run hangs together with who started
     it (actorflow/telemetry/joining.py); else empty. tags: what the user calls it by. code: SHA-256 of the user's file.
-    revision: the git commit of its folder, with `+` where files differ from it; "" where there is none. structure: the
+    revision: the git commit of its folder; "" where there is none. structure: the
     digest of the graph, "" in journals of older versions. sources: of the text of each task, by "module:qualname".
     replay_of: the run whose parameters it takes; "" for none. selected_out: steps that were left out. fail_fast: the
     first failure ends the run.

@@ -92,7 +92,7 @@ class ValueReleased(StoreError):
         self.seq = seq
         self.size_bytes = size_bytes
         problem = f"the value of row {seq}, {size_bytes:,} bytes, was released when every task that reads it was done"
-        super().__init__(path, problem, "run it again, or with keep_values where values must stay")
+        super().__init__(path, problem, "run it again, with ValueOptions(keep_read=True) where values must stay")
 
 
 class JournalFailed(StoreError):
