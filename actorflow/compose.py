@@ -119,8 +119,8 @@ def run(
     limits: of the run as a whole, over those of its dag.
     on_records: called in the loop with each group of events once it is on disk. backend: asyncio means uvloop where it
     is installed, unless ACTORFLOW_UVLOOP=0. output: what becomes of what tasks print. tags: what `actorflow runs` finds
-    it by. values: from which size on they are kept outside of the journal's rows, and how long. telemetry: to OpenTelemetry; True
-    through the tracer provider that this program has set up, else as the OTEL_* variables say; or through the provider
+    it by. values: from which size on they are kept outside of the journal's rows, and how long. telemetry: to
+    OpenTelemetry; True through the tracer provider that this program has set up, else as the OTEL_* variables say; or through the provider
     given. Raises FlowFaults where nothing can run, StoreError where the journal cannot be written, TelemetryMissing
     without the extra `otel`.
     """
