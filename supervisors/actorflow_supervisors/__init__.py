@@ -44,14 +44,24 @@ if TYPE_CHECKING:  # typing itself is half of what the warden's start would cost
     from actorflow_supervisors.exit_reason import describe as describe
     from actorflow_supervisors.exit_reason import is_abnormal as is_abnormal
     from actorflow_supervisors.intensity import RestartIntensity as RestartIntensity
+    from actorflow_supervisors.memory import MemoryQuotaExceeded as MemoryQuotaExceeded
     from actorflow_supervisors.policy import Restart as Restart
     from actorflow_supervisors.policy import should_restart as should_restart
+    from actorflow_supervisors.process import Process as Process
+    from actorflow_supervisors.process import ProcessExit as ProcessExit
+    from actorflow_supervisors.process import ProcessStartFailed as ProcessStartFailed
+    from actorflow_supervisors.process import QuotaBreach as QuotaBreach
     from actorflow_supervisors.strategy import Strategy as Strategy
     from actorflow_supervisors.strategy import restart_group as restart_group
     from actorflow_supervisors.supervisor import Supervisor as Supervisor
     from actorflow_supervisors.tree import ChildKind as ChildKind
     from actorflow_supervisors.tree import ChildState as ChildState
     from actorflow_supervisors.tree import ChildTree as ChildTree
+    from actorflow_supervisors.warden import Warden as Warden
+    from actorflow_supervisors.warden import Zygote as Zygote
+    from actorflow_supervisors.warden import open_warden as open_warden
+    from actorflow_supervisors.warden_layers import Layer as Layer
+    from actorflow_supervisors.warden_layers import layers as layers
     from actorflow_supervisors.watchdog import LoopWatchdog as LoopWatchdog
 else:
     _MODULES = {
@@ -98,9 +108,16 @@ else:
             "is_abnormal",
         ),
         "intensity": ("RestartIntensity",),
+        "memory": ("MemoryQuotaExceeded",),
         "policy": (
             "Restart",
             "should_restart",
+        ),
+        "process": (
+            "Process",
+            "ProcessExit",
+            "ProcessStartFailed",
+            "QuotaBreach",
         ),
         "strategy": (
             "Strategy",
@@ -111,6 +128,15 @@ else:
             "ChildKind",
             "ChildState",
             "ChildTree",
+        ),
+        "warden": (
+            "Warden",
+            "Zygote",
+            "open_warden",
+        ),
+        "warden_layers": (
+            "Layer",
+            "layers",
         ),
         "watchdog": ("LoopWatchdog",),
     }

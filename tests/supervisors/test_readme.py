@@ -31,5 +31,14 @@ def test_the_tree_of_the_second_example_can_be_declared_and_seen() -> None:
     assert shown.stdout == "['listen', 'index']\n"
 
 
+@pytest.mark.parametrize("run", ["anyio.run(main)", 'anyio.run(main, backend="trio")'])
+def test_the_processes_of_the_third_example_end_as_is_said(run: str) -> None:
+    code = CODE[2].replace("anyio.run(main)", run)
+
+    shown = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+
+    assert shown.stdout == OUTPUT[1]
+
+
 def test_every_python_block_is_tried() -> None:
-    assert len(CODE) == 2
+    assert len(CODE) == 3
