@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bench.peers._subject import RESULT_FILE
 
@@ -173,6 +173,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _leave)  # by an exception, so that the subject whose turn it is ends too
     unknown = [name for name in options.group if name not in GROUPS]
     if unknown:
         parser.error(f"no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
@@ -183,6 +184,10 @@ def main() -> int:
         print("", *table(name, report[name]), "", sep="\n", file=sys.stderr, flush=True)
     print(json.dumps(report, indent=2))
     return 0
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":
