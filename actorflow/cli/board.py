@@ -103,6 +103,18 @@ class Row:
             return 0
         return 1 if self.width is None else max(self.width - self.done - len(self.running), 0)
 
+    def taken_up(self, *, refreshed: bool) -> None:
+        """A new process goes on with the run."""
+        self.running.clear()
+        if not refreshed:
+            return
+        self.retrying.clear()
+        self.counts = Counter({TaskState.succeeded: self.counts[TaskState.succeeded]})
+        if not self.done:
+            self.width = self.ended_s = None
+        elif self.width is not None and self.done < self.width:
+            self.ended_s = None
+
 
 @dataclass(slots=True)
 class Board:
@@ -144,6 +156,8 @@ class Board:
                 self.status = RunStatus.paused
             case RunResumed():
                 self.status = RunStatus.running
+                if event.taken_up:
+                    self._taken_up(refreshed=event.refreshed)
             case RunFinished(status=status, cause=cause, error=error):
                 self.status, self.cause, self.ended_s = status, str(cause or ""), record.ts
                 self.error = error if error not in [failure.error for failure in self.failures] else None
@@ -158,6 +172,15 @@ class Board:
                 row.counts[TaskState.cancelled] += len(row.running)
                 row.running.clear()
                 self._end_if_over(row, ts)
+
+    def _taken_up(self, *, refreshed: bool) -> None:
+        """What ran is to be started again, and with new budgets everything else that has not succeeded."""
+        self.ended_s, self.cause, self.error = None, "", None
+        if refreshed:
+            self.cancelling = ""
+            self.failures.clear()
+        for row in self.rows.values():
+            row.taken_up(refreshed=refreshed)
 
     def total(self, state: TaskState) -> int:
         """How many instances ended in `state`."""

@@ -76,10 +76,14 @@ class PlainLines:
             case RunPaused():
                 return [line(clock(record.ts), " ", warn("paused"), " nothing runs")]
             case RunResumed(reason=why):
-                return [line(clock(record.ts), " ", warn("resumed"), f" {why}")]
+                return [line(clock(record.ts), " ", warn("resumed"), f" {why}"), *self._changed(event, record.ts)]
             case RunFinished():
                 return []
         assert_never(event)
+
+    def _changed(self, event: RunResumed, ts: float) -> list[Line]:
+        names = ", ".join(ref.partition(":")[2] for ref in event.sources)
+        return [line(clock(ts), " ", warn("note"), f" changed since: {names}")] if names else []
 
     def _run_started(self, event: RunStarted, ts: float) -> list[Line]:
         head = line(clock(ts), " ", strong(event.dag), f" run {event.run_id}", dim(parameters(self.board)))

@@ -18,6 +18,7 @@ from actorflow.runs.events import (
     Record,
     RecordedTask,
     RunFinished,
+    RunResumed,
     RunStarted,
     TaskFinished,
     TaskReady,
@@ -161,6 +162,8 @@ class TimelineFold:
                 self._steps = {task.name: _Step(task, is_map=task.mapped is not None) for task in event.tasks}
             case RunFinished():
                 self._status = event.status
+            case RunResumed(taken_up=True):
+                self._taken_up(refreshed=event.refreshed)
             case _:
                 pass
         self._last_s = ts
@@ -223,6 +226,17 @@ class TimelineFold:
         else:
             step.states[event.map_index] = event.state.value
         self._count(step, event.state.value, ts)
+
+    def _taken_up(self, *, refreshed: bool) -> None:
+        """A new process goes on with the run: what ran was lost, and what has not succeeded is judged again."""
+        self._status = RunStatus.running
+        for step in self._steps.values():
+            for map_index in list(step.running):
+                self._cut_short(step, map_index)
+            if refreshed:
+                step.counts = +Counter({"succeeded": step.counts["succeeded"]})
+                step.whole_state = ""
+                step.states.clear()
 
     def _cut_short(self, step: _Step, map_index: int | None) -> None:
         """The attempt before was left open by a crash."""

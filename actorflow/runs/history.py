@@ -223,6 +223,8 @@ class _Fold:
                 self.status = RunStatus.paused
             case RunResumed():
                 self.status = RunStatus.running
+                if event.taken_up:
+                    self._taken_up(refreshed=event.refreshed)
             case RunFinished():
                 self.end, self.ended, self.status = event, ts, event.status
 
@@ -281,11 +283,29 @@ class _Fold:
 
     def _interrupt(self) -> None:
         self.status = RunStatus.interrupted
+        self._lose_what_runs()
+
+    def _lose_what_runs(self) -> None:
         for step in self.steps.values():
             for instance in step.touched.values():
                 if instance.state is TaskState.running:
                     instance.state, instance.cause = TaskState.pending, Cause.lost
                     instance.attempts[-1].state = INTERRUPTED
+
+    def _taken_up(self, *, refreshed: bool) -> None:
+        """What is committed stays; what ran is lost, and what had ended otherwise is to be judged again."""
+        self._lose_what_runs()
+        self.end = self.ended = None
+        if not refreshed:
+            return
+        self.cancel_reason = ""
+        for step in self.steps.values():
+            step.rest = (TaskState.pending, None, None)
+            for instance in step.touched.values():
+                if instance.state not in (TaskState.succeeded, TaskState.pending):
+                    instance.state, instance.cause, instance.error = step.rest
+            if not any(instance.state is TaskState.succeeded for instance in step.touched.values()):
+                step.width = None
 
     def _leave_behind(self) -> None:
         """What a killed run could not end: nothing of a run that is over runs."""

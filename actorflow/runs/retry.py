@@ -81,6 +81,12 @@ def named(outcome: Outcome, spent: Spent) -> Outcome:
     return replace(outcome, error=replace(error, message=message))
 
 
+def lost_too_often(label: str, spent: Spent) -> ErrorRecord:
+    """What an instance fails with that is not started again when its run is taken up unattended."""
+    message = f"{label} was lost {spent.lost} times with the process that ran it, and is not started again"
+    return ErrorRecord(type="actorflow:LostAttempt", message=message)
+
+
 def _restarts_allowed(step: Step, outcome: Outcome) -> int:
     match outcome.cause:
         case Cause.error | Cause.timed_out:

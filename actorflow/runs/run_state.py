@@ -41,7 +41,8 @@ from actorflow.runs.instructions import (
     StartAttempt,
 )
 from actorflow.runs.lines import Lines
-from actorflow.runs.retry import named, next_attempt_in_s
+from actorflow.runs.restore import Past, PastStage
+from actorflow.runs.retry import lost_too_often, named, next_attempt_in_s
 from actorflow.runs.run_clock import RunClock
 from actorflow.runs.stage_state import StageState
 from actorflow.runs.states import RunStatus, TaskState
@@ -101,6 +102,27 @@ class RunState:
         self._watch_run()
         self._to_open.extend(stage for stage in self._stages.values() if stage.awaited == 0)
         return self._answer()
+
+    def take_up(self, past: Past, *, now_s: float, pause: str = "", cancel: str = "") -> list[Instruction]:
+        """The run goes on from what is recorded of it; nothing that is committed runs again.
+
+        pause, cancel: who asked that it be paused, or ended, before anything starts; "" for nobody.
+        """
+        self._now_s = now_s
+        self._first_failure = past.failure
+        self._clock.begin(now_s - past.used_s)
+        for name, stage in past.stages.items():
+            if name in self._stages:
+                self._stages[name].past = stage
+        self._to_open.extend(stage for stage in self._stages.values() if stage.awaited == 0)
+        if pause or cancel:
+            self.status = RunStatus.paused  # so that all is judged, and nothing starts
+            self._work_off()
+        self.status = RunStatus.running
+        if cancel:
+            return self.cancel(cancel)
+        self._watch_run()
+        return self.pause(pause, now_s=now_s) if pause else self._answer()
 
     def attempt_ended(
         self, step: str, map_index: int | None, number: int, outcome: Outcome, *, started_at: float, now_s: float
@@ -209,20 +231,26 @@ class RunState:
         """Every upstream that is awaited as a whole is terminal: judge the step, and queue what may run."""
         if stage.terminal or stage.width is not None:
             return
+        past = stage.past
+        if past is not None and past.whole is not None:
+            stage.finish_whole(past.whole)
+            self._close(stage)
+            return
         source = stage.elementwise
         if source is not None:
             self._open_elementwise(stage, source)
             return
-        verdict = judge(stage.step.trigger_rule, count(upstream.outcome() for upstream in stage.upstream))
-        if verdict is not Verdict.run:
-            self._finish_unstarted(stage, verdict)
-            return
+        if past is None or not (past.opened or past.results):
+            verdict = judge(stage.step.trigger_rule, count(upstream.outcome() for upstream in stage.upstream))
+            if verdict is not Verdict.run:
+                self._finish_unstarted(stage, verdict)
+                return
         if stage.step.mapped is None:
             stage.open(None)
-            stage.queue(0, self._now_s)
         elif not self._open_map(stage):
             return
-        self._out.append(Record(TaskReady(task=stage.name, width=stage.map_width)))
+        self._tell_opened(stage)
+        stage.queue_all(self._now_s)
         self._watch(stage)
         self._lines.offer(stage)
         self._wake_elementwise(stage)
@@ -230,14 +258,43 @@ class RunState:
             self._close(stage)
 
     def _open_map(self, stage: StageState) -> bool:
+        past = stage.past
+        if past is not None and past.is_over:
+            stage.open(past.width)
+            return True
         items = self._inputs.resolve(stage.mapped_input())
         if not isinstance(items, Sequence | set | frozenset | Mapping) or isinstance(items, str | bytes):
-            self._refuse_map(stage, items)
+            self._refuse_map(stage, f"it is {type(items).__name__}. Return a list from the upstream task.")
             return False
         stage.items = list(cast("Iterable[object]", items))
+        if past is not None and past.width is not None and past.width != len(stage.items):
+            recorded = f"it has {len(stage.items)} items, and had {past.width} when some of them were committed."
+            self._refuse_map(stage, f"{recorded} Replay the run.")
+            return False
         stage.open(len(stage.items))
-        stage.queue_all(self._now_s)
         return True
+
+    def _tell_opened(self, stage: StageState) -> None:
+        """Record that the step is ready, unless that is recorded; what is recorded of its instances is so again."""
+        past = stage.past
+        if past is None or not past.opened:
+            self._out.append(Record(TaskReady(task=stage.name, width=stage.map_width)))
+        if past is None:
+            return
+        if past.reused:
+            self._tell_reused(stage, past)
+        stage.put_back(past)
+        for index in stage.lost_for_good():
+            error = lost_too_often(stage.label(index), stage.spent_of(index))
+            self._first_failure = self._first_failure or (stage.name, Cause.lost, error)
+            state = TaskState.failed
+            self._out.append(Record(TaskFinished(stage.name, stage.map_index(index), state, Cause.lost, error)))
+            self._settle(stage, index, state, None)
+
+    def _tell_reused(self, stage: StageState, past: PastStage) -> None:
+        for index, value in sorted(past.results.items()):
+            event = TaskFinished(stage.name, stage.map_index(index), TaskState.succeeded, Cause.reused, None, value)
+            self._out.append(Record(event))
 
     def _open_elementwise(self, stage: StageState, source: StageState) -> None:
         """A map of a map: index i needs index i of `source` and every other upstream as a whole."""
@@ -247,7 +304,7 @@ class RunState:
                 self._finish_unstarted(stage, Verdict.skip if verdict is Verdict.run else verdict)
             return
         stage.open(source.width)
-        self._out.append(Record(TaskReady(task=stage.name, width=stage.map_width)))
+        self._tell_opened(stage)
         self._wake_elementwise(stage)
         self._to_judge.extend((stage, index) for index in range(source.width) if source.is_settled(index))
         if stage.unsettled == 0:
@@ -303,12 +360,9 @@ class RunState:
         stage.finish_whole(state)
         self._close(stage)
 
-    def _refuse_map(self, stage: StageState, items: object) -> None:
-        error = ErrorRecord(
-            type="builtins:TypeError",
-            message=f"{stage.name} maps over {stage.step.mapped!r}, which must be a list when the run gets there; "
-            f"it is {type(items).__name__}. Return a list from the upstream task.",
-        )
+    def _refuse_map(self, stage: StageState, why: str) -> None:
+        message = f"{stage.name} maps over {stage.step.mapped!r}, which must be a list when the run gets there; {why}"
+        error = ErrorRecord(type="builtins:TypeError", message=message)
         self._out.append(Record(TaskFinished(stage.name, None, TaskState.failed, Cause.bad_input, error)))
         self._first_failure = self._first_failure or (stage.name, Cause.bad_input, error)
         stage.finish_whole(TaskState.failed)

@@ -13,7 +13,8 @@ from actorflow.flows.graph import Input
 from actorflow.flows.memory import quota_bytes
 from actorflow.flows.plan import PlannedStep
 from actorflow.runs.expiries import Expiries
-from actorflow.runs.retry import Spent
+from actorflow.runs.restore import PastStage
+from actorflow.runs.retry import LOST_WORKER_RESTARTS, Spent
 from actorflow.runs.states import TERMINAL_TASK_STATES, TaskState, may_become
 from actorflow.runs.values import Value
 
@@ -29,7 +30,8 @@ class StageState:
     width: None until the step is judged. awaited: upstreams that must still close before that; the source of an
     elementwise map is not among them. unsettled: instances that are not terminal. late: those that run beyond their
     deadline and are being ended. taken_back: those that run and are being ended by a pause. check_s: when the time
-    limits are looked at next, None where nobody will.
+    limits are looked at next, None where nobody will. past: what is recorded of it from before this process took the
+    run up; None for nothing.
     """
 
     __slots__ = (
@@ -55,6 +57,7 @@ class StageState:
         "items",
         "late",
         "name",
+        "past",
         "planned",
         "position",
         "step",
@@ -95,6 +98,7 @@ class StageState:
         self.late: set[int] = set()
         self.taken_back: set[int] = set()
         self.check_s: float | None = None
+        self.past: PastStage | None = None
         self._gathered: Value | None = None
 
     def connect(self, stages: Mapping[str, StageState]) -> None:
@@ -115,6 +119,20 @@ class StageState:
         self.unsettled = count
         self._states = bytearray([_CODE[TaskState.pending]]) * count
         self._results = [None] * count
+
+    def put_back(self, past: PastStage) -> None:
+        """What is recorded of the instances that have just been opened is so again."""
+        for index, state, value in past.settled():
+            if index < len(self._states):
+                self._states[index] = _CODE[state]
+                self._results[index] = value
+                self.unsettled -= 1
+                if self.elementwise is not None:
+                    self.elementwise.release_element(index)
+        self._attempts = past.numbers
+        self._spent = past.spent
+        past.results.clear()  # so that values go when their readers are done
+        self.past = None
 
     def close(self) -> None:
         """Every instance is terminal."""
@@ -197,7 +215,11 @@ class StageState:
         self._count_time((index,), now_s)
 
     def queue_all(self, now_s: float) -> None:
-        """Queue every instance, in order."""
+        """Queue every instance that is not settled, in order."""
+        if self.unsettled < len(self._states):
+            for index in self.indices_in(TaskState.pending):
+                self.queue(index, now_s)
+            return
         self._states = bytearray([_CODE[TaskState.queued]]) * len(self._states)
         self._queue.extend(range(len(self._states)))
         self._count_time(range(len(self._states)), now_s)
@@ -247,6 +269,10 @@ class StageState:
     def spent_of(self, index: int) -> Spent:
         """What this instance has spent of its budgets; from its first failure on."""
         return self._spent.setdefault(index, Spent())
+
+    def lost_for_good(self) -> list[int]:
+        """Instances that may start no more: the processes that ran them ended too often."""
+        return [index for index, spent in self._spent.items() if spent.lost > LOST_WORKER_RESTARTS]
 
     def ran_out(self, index: int) -> int:
         """How many attempts of this instance ran out of memory."""

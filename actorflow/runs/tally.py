@@ -106,6 +106,8 @@ class Tally:
         self.started: float | None = None
         self.ended: float | None = None
         self._counts: dict[TaskState, int] = {}
+        self._missed: dict[str, dict[TaskState, int]] = {}
+        self._succeeding: set[str] = set()
         self._pending: dict[str, int] = {}
         self._running: set[tuple[str, int | None]] = set()
         self._retrying: set[tuple[str, int | None]] = set()
@@ -142,13 +144,15 @@ class Tally:
                 self.status = RunStatus.paused
             case RunResumed():
                 self.status = RunStatus.running
+                if event.taken_up:
+                    self._taken_up(refreshed=event.refreshed)
             case RunFinished(status=status):
                 self.status = status
                 self.ended = ts
                 self.error = "" if event.error is None else error_text(event.error)
-                if self._running:  # what a killed run could not end
-                    self._counts[TaskState.cancelled] = self._counts.get(TaskState.cancelled, 0) + len(self._running)
-                    self._running.clear()
+                for task, _ in self._running:  # what a killed run could not end
+                    self._add(task, TaskState.cancelled)
+                self._running.clear()
 
     def summary(self) -> RunSummary:
         """The counts so far; states that no instance is in are left out."""
@@ -181,7 +185,7 @@ class Tally:
     def _end(self, instance: tuple[str, int | None], event: AttemptFinished) -> None:
         self._running.discard(instance)
         if event.final:
-            self._add(TaskState(event.state._value_))
+            self._add(event.task, TaskState(event.state._value_))
         else:
             self._retrying.add(instance)
 
@@ -189,15 +193,38 @@ class Tally:
         instance = (event.task, event.map_index)
         if instance in self._retrying:
             self._retrying.remove(instance)
-            self._add(event.state)
+            self._add(event.task, event.state)
             return
         pending = self._pending.get(event.task, 1)
         count = pending if event.map_index is None else 1
         self._pending[event.task] = pending - count
-        self._add(event.state, count)
+        self._add(event.task, event.state, count)
 
-    def _add(self, state: TaskState, count: int = 1) -> None:
+    def _add(self, task: str, state: TaskState, count: int = 1) -> None:
         self._counts[state] = self._counts.get(state, 0) + count
+        if state is TaskState.succeeded:
+            self._succeeding.add(task)
+        else:
+            missed = self._missed.setdefault(task, {})
+            missed[state] = missed.get(state, 0) + count
+
+    def _taken_up(self, *, refreshed: bool) -> None:
+        """What ran is pending again, and with new budgets everything else that has not succeeded."""
+        self.ended, self.error = None, ""
+        for task, _ in self._running:
+            self._pending[task] = self._pending.get(task, 0) + 1
+        self._running.clear()
+        if not refreshed:
+            return
+        for task, _ in self._retrying:
+            self._pending[task] = self._pending.get(task, 0) + 1
+        self._retrying.clear()
+        for task, missed in self._missed.items():
+            self._pending[task] = self._pending.get(task, 0) + sum(missed.values())
+        self._missed.clear()
+        self._counts = {state: count for state, count in self._counts.items() if state is TaskState.succeeded}
+        for task in self._pending.keys() - self._succeeding:
+            self._pending[task] = 1
 
 
 def value_text(value: Value) -> str:

@@ -8,6 +8,9 @@
 
 A reader that failed or was cancelled keeps what it read: a resume runs it again. Telling it from the events alone has a
 use beyond the run: whoever checks a journal knows by the same fold which values may be gone.
+
+A resume judges again what was skipped, and it is skipped again: that follows from the trigger rules, for what has
+succeeded stays. The one exception, an element-wise map whose source never had a width, keeps what it would read.
 """
 
 from __future__ import annotations
@@ -15,7 +18,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from actorflow.runs.events import AttemptFinished, Event, RecordedTask, RunStarted, TaskFinished, TaskReady
+from actorflow.runs.events import (
+    AttemptFinished,
+    Event,
+    RecordedTask,
+    RunResumed,
+    RunStarted,
+    TaskFinished,
+    TaskReady,
+)
 from actorflow.runs.executor import AttemptState
 from actorflow.runs.states import TaskState
 from actorflow.runs.values import Value
@@ -29,6 +40,7 @@ class _Step:
     elementwise: _Step | None = None
     instances: int | None = None
     passed: int = 0
+    skipped: int = 0
     values: dict[int | None, Value] = field(default_factory=dict[int | None, Value])
 
     @property
@@ -60,6 +72,8 @@ class ValueReaders:
             return self._ready(event)
         if isinstance(event, RunStarted):
             self._begin(event)
+        elif isinstance(event, RunResumed) and event.refreshed:
+            self._judge_again()
         return []
 
     def _begin(self, event: RunStarted) -> None:
@@ -70,6 +84,13 @@ class ValueReaders:
                 source.readers.append(step)
             if step.task.elementwise is not None:
                 step.elementwise = self._steps.get(step.task.elementwise)
+
+    def _judge_again(self) -> None:
+        for step in self._steps.values():
+            step.passed -= step.skipped
+            step.skipped = 0
+            if not step.passed:
+                step.instances = None
 
     def _ready(self, event: TaskReady) -> list[Value]:
         step = self._steps.get(event.task)
@@ -82,19 +103,29 @@ class ValueReaders:
         step = self._steps.get(event.task)
         if step is None or not event.final or event.state is not AttemptState.succeeded:
             return []
-        value = event.value
+        return self._succeeded(step, event.map_index, event.value)
+
+    def _succeeded(self, step: _Step, map_index: int | None, value: Value | None) -> list[Value]:
         if value is not None and step.may_be_released and self._is_large(value):
-            step.values[event.map_index] = value
-        return self._passed(step, event.map_index)
+            step.values[map_index] = value
+        return self._passed(step, map_index)
 
     def _task_finished(self, event: TaskFinished) -> list[Value]:
         step = self._steps.get(event.task)
-        if step is None or event.state is not TaskState.skipped:
+        if step is None:
+            return []
+        if event.state is TaskState.succeeded:
+            return self._succeeded(step, event.map_index, event.value)
+        if event.state is not TaskState.skipped:
             return []
         if event.map_index is not None:
+            step.skipped += 1
             return self._passed(step, event.map_index)
         if step.instances is None:
+            if step.elementwise is not None:
+                return []
             step.instances = 1
+        step.skipped += step.instances - step.passed
         step.passed = step.instances
         return self._through(step)
 
