@@ -11,7 +11,7 @@ import select
 import sys
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 MAX_LINE_BYTES = 64 * 1024
@@ -45,9 +45,16 @@ def captured_output(pass_on: Callable[[str], None]) -> Generator[None]:
 
 @contextmanager
 def terminal_of(descriptor: int) -> Generator[TextIO]:
-    """A stream of its own onto the terminal behind `descriptor`, which may then point elsewhere."""
-    with os.fdopen(os.dup(descriptor), "w", encoding="utf-8", errors="backslashreplace") as stream:
+    """A stream of its own onto the terminal behind `descriptor`, which may then point elsewhere.
+
+    What a terminal that is gone has not taken is dropped.
+    """
+    stream = os.fdopen(os.dup(descriptor), "w", encoding="utf-8", errors="backslashreplace")
+    try:
         yield stream
+    finally:
+        with suppress(OSError):
+            stream.close()
 
 
 def _pump(reading: int, stop: int, pass_on: Callable[[str], None]) -> None:

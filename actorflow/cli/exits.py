@@ -7,8 +7,8 @@
 | 2 | invalid | usage, load or validation: nothing ran |
 | 3 | unreachable | the other side could not be reached, or refused who asks |
 | 70 | internal | a bug of actorflow |
-| 130 | interrupted | Ctrl-C (SIGINT), after all children are gone |
-| 143 | terminated | SIGTERM, after all children are gone |
+| 130 | interrupted | Ctrl-C (SIGINT) or SIGQUIT, after all children are gone |
+| 143 | terminated | SIGTERM or SIGHUP, after all children are gone |
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def after_run(status: str, stopped_by: Signals | None) -> ExitCode:
     """
     if status == "succeeded":
         return ExitCode.succeeded
-    if stopped_by is Signals.SIGINT:
+    if stopped_by in (Signals.SIGINT, Signals.SIGQUIT):
         return ExitCode.interrupted
-    if stopped_by is Signals.SIGTERM:
+    if stopped_by in (Signals.SIGTERM, Signals.SIGHUP):
         return ExitCode.terminated
     return ExitCode.failed

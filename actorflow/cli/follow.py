@@ -70,6 +70,7 @@ def follow(run: Followed, result: Result) -> int:
     control = RunControl()
     with ExitStack() as stack:
         stack.enter_context(kept_terminal())
+        leave = _leaving()  # before what is printed is captured: it speaks to the terminal itself
         view = _opened_view(run, board, notes, stack)
         stopper = Stopper(
             control,
@@ -77,7 +78,7 @@ def follow(run: Followed, result: Result) -> int:
             grace_s=run.settings.grace_s,
             tell=view.stopping,
             kill_processes=kill_processes_below,
-            leave=_leaving(),
+            leave=leave,
         )
         stack.enter_context(stopper.answering())
         hear = unheard if chosen_progress(run, os.environ) == "none" else view.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TextIO
 
 from rich.console import Console
@@ -28,7 +29,10 @@ _STYLES = {
 
 
 class LivePainter:
-    """The live region, drawn with rich on the terminal `stream`; lines scroll above it."""
+    """The live region, drawn with rich on the terminal `stream`; lines scroll above it.
+
+    Once the terminal is gone nothing is drawn any more: there is nobody to see it, and the run goes on.
+    """
 
     gap_s = LIVE_GAP_S
 
@@ -49,6 +53,7 @@ class LivePainter:
             redirect_stderr=False,
             vertical_overflow="crop",
         )
+        self._is_gone = False
         self._live.start()
 
     def idle_s(self, grace: Grace | None) -> float:
@@ -60,6 +65,14 @@ class LivePainter:
         return screen_lines(glance.board, now_s=glance.now_s, width=width, height=height - 1, grace_left_s=left_s)
 
     def draw(self, lines: Sequence[Line], composed: Sequence[Line]) -> None:
+        if self._is_gone:
+            return
+        try:
+            self._draw(lines, composed)
+        except OSError:
+            self._is_gone = True
+
+    def _draw(self, lines: Sequence[Line], composed: Sequence[Line]) -> None:
         for spans in lines:
             self._console.print(_rich(spans), soft_wrap=True)
         region = Text("\n").join([_rich(spans) for spans in composed])
@@ -68,7 +81,9 @@ class LivePainter:
 
     def close(self) -> None:
         """Leave the last picture standing and show the cursor again."""
-        self._live.stop()
+        if not self._is_gone:
+            with suppress(OSError):
+                self._live.stop()
 
 
 def _rich(spans: Line) -> Text:

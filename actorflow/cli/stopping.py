@@ -1,9 +1,13 @@
-"""Signals: the first stops a run, the second kills it, and the terminal is as it was in any case.
+r"""Signals: the first stops a run, the second kills it, and the terminal is as it was in any case.
 
 | signal | the first time | again |
 |---|---|---|
 | SIGINT (Ctrl-C) | nothing starts any more; what runs is cancelled and has its grace | what runs is killed |
 | SIGTERM | the same | the same |
+| SIGHUP (the terminal is gone) | the same; where it was ignored, as by nohup, it still is | the same |
+| SIGQUIT (Ctrl-\) | what runs is killed | the same |
+
+SIGPIPE kills nobody: who reads stdout may go away, the run goes on. SIGTSTP and SIGCONT stop and continue the command.
 
 Should the run not end by itself after that (the user's code blocks the loop that would have to end it), a watch
 kills every process below this one and leaves: a bound on the wait, never the way a run normally ends.
@@ -20,12 +24,19 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from actorflow.cli.exits import ExitCode, Terminated
 from actorflow.cli.view import Grace
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+if TYPE_CHECKING:
+    import psutil
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+MAY_BE_IGNORED: Final = (signal.SIGHUP, signal.SIGQUIT)
+"""Those that stay ignored where whoever started us had them so."""
+_WORDS: Final = {signal.SIGINT: "Ctrl-C", signal.SIGQUIT: "Ctrl-\\", signal.SIGHUP: "SIGHUP, the terminal is gone"}
+_WARDEN: Final = "actorflow_supervisors.warden_main"
 KILL_MARGIN_S = 3.0
 """What a run may need beyond the grace of its attempts: to kill them, to write their ends down and to close."""
 
@@ -66,7 +77,7 @@ class Stopper:
 
     @contextmanager
     def answering(self) -> Generator[None]:
-        """SIGINT and SIGTERM come here inside; then they go back to who had them."""
+        """The signals of the table come here inside; then they go back to who had them."""
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         watch = threading.Thread(target=self._watch, args=(reading,), name="actorflow stop", daemon=True)
@@ -74,7 +85,7 @@ class Stopper:
         woken_by_c = self._loop == "asyncio"
         descriptor = signal.set_wakeup_fd(writing, warn_on_full_buffer=False) if woken_by_c else None
         handler = _heard_already if woken_by_c else partial(_pass_on, writing)
-        before = {number: signal.signal(number, handler) for number in SIGNALS}
+        before = {number: signal.signal(number, handler) for number in SIGNALS if not _stays_ignored(number)}
         try:
             yield
         finally:
@@ -103,9 +114,10 @@ class Stopper:
 
     def _answer(self, number: signal.Signals) -> float:
         """Stop or kill the run. Returns the grace it has from now on, in seconds."""
-        why = "Ctrl-C" if number is signal.SIGINT else number.name
-        if self.first is None:
-            self.first = number
+        why = _WORDS.get(number, number.name)
+        is_first = self.first is None
+        self.first = self.first or number
+        if is_first and number is not signal.SIGQUIT:
             self._run.cancel(why)
             self._tell(Grace(time.time() + self._grace_s, why))
             return self._grace_s
@@ -145,29 +157,42 @@ def terminal_modes() -> list[Any] | None:
 
 
 def restore_terminal(modes: list[Any] | None) -> None:
-    """Put `modes` back, at once."""
+    """Put `modes` back, at once; a terminal that is gone needs none."""
     if modes is None:
         return
     import termios
 
-    termios.tcsetattr(0, termios.TCSANOW, modes)
+    with suppress(termios.error):
+        termios.tcsetattr(0, termios.TCSANOW, modes)
 
 
 def exit_code_of(first: signal.Signals | None) -> ExitCode:
-    """130 after Ctrl-C, 143 after SIGTERM."""
-    return ExitCode.terminated if first is signal.SIGTERM else ExitCode.interrupted
+    r"""130 after Ctrl-C or Ctrl-\, 143 after SIGTERM or SIGHUP."""
+    return ExitCode.terminated if first in (signal.SIGTERM, signal.SIGHUP) else ExitCode.interrupted
 
 
 def kill_processes_below() -> int:
-    """SIGKILL to every process that descends from this one, waited for. Returns how many there were."""
+    """SIGKILL to every process that descends from this one, waited for. Returns how many there were.
+
+    But for the warden, through which the run hears of the others' ends; it ends when this process does.
+    """
     import psutil
 
-    below = psutil.Process().children(recursive=True)
+    below = [process for process in psutil.Process().children(recursive=True) if not _is_warden(process)]
     for process in below:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(below, timeout=KILL_MARGIN_S)
     return len(below)
+
+
+def _is_warden(process: psutil.Process) -> bool:
+    import psutil
+
+    try:
+        return any(_WARDEN in part for part in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def leave_at_once(code: int, *, modes: list[Any] | None, say: Callable[[str], None]) -> None:
@@ -176,6 +201,10 @@ def leave_at_once(code: int, *, modes: list[Any] | None, say: Callable[[str], No
     restore_terminal(modes)
     say(f"the run did not end by itself; {killed} processes killed, it is shown as interrupted")
     os._exit(code)
+
+
+def _stays_ignored(number: signal.Signals) -> bool:
+    return number in MAY_BE_IGNORED and signal.getsignal(number) is signal.SIG_IGN
 
 
 def _heard_already(number: int, frame: FrameType | None) -> None:

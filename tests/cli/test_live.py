@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.cli import dags
-from tests.cli.shell import DEADLINE_S, environment, is_alive
+from tests.cli.shell import DEADLINE_S, actorflow, environment, is_alive
 
 COMMAND = (sys.executable, "-m", "actorflow", "run", "etl.py")
 
@@ -132,6 +135,59 @@ def test_ctrl_c_counts_the_grace_down_and_a_second_one_kills_and_restores_the_te
     assert code == 130
     assert not is_alive(pid)
     assert cursor_is_shown(seen.drawn)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 143), (signal.SIGQUIT, 130)])
+def test_whatever_signal_ends_it_the_terminal_is_as_it_was(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with on_a_terminal(dags.WORKER, tmp_path) as seen:
+        pid = int((tmp_path / "pipe").read_text())
+        seen.until("running")
+        seen.process.send_signal(number)
+
+        assert seen.end() == code
+    assert not is_alive(pid)
+    assert cursor_is_shown(seen.drawn)
+
+
+def test_a_command_that_was_stopped_and_continued_goes_on(tmp_path: Path) -> None:
+    with on_a_terminal(dags.WAITING, tmp_path) as seen:
+        seen.until("0/3")
+        seen.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, seen.process.pid, os.WSTOPPED | os.WNOWAIT)
+        seen.process.send_signal(signal.SIGCONT)
+        seen.press_ctrl_c()
+
+        assert seen.end() == 130
+    assert cursor_is_shown(seen.drawn)
+
+
+def test_a_worker_that_is_killed_while_the_picture_is_drawn_leaves_the_terminal_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with on_a_terminal(dags.WORKER, tmp_path) as seen:
+        seen.until("running")
+        for _ in range(3):
+            os.kill(int((tmp_path / "pipe").read_text()), signal.SIGKILL)
+
+        assert seen.end() == 1
+    assert "its worker died" in words(seen.drawn)
+    assert cursor_is_shown(seen.drawn)
+
+
+def test_a_terminal_that_is_closed_ends_the_run_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "etl.py").write_text(dags.WORKER)
+    pid, ours = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execve(sys.executable, COMMAND, environment(TERM="xterm-256color"))
+    worker = int((tmp_path / "pipe").read_text())
+    os.close(ours)
+    _, status = os.waitpid(pid, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 143
+    assert not is_alive(worker)
+    assert actorflow("show", "@last", "--json", cwd=tmp_path).answer["status"] == "cancelled"
 
 
 def test_what_a_task_prints_scrolls_above_the_live_region(tmp_path: Path) -> None:

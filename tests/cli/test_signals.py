@@ -20,7 +20,7 @@ def write(folder: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 def test_a_signal_cancels_the_run_and_then_ends_the_command(
     tmp_path: Path, number: signal.Signals, code: int, backend: str
 ) -> None:
@@ -36,6 +36,32 @@ def test_a_signal_cancels_the_run_and_then_ends_the_command(
     assert (last["type"], last["status"]) == ("run_finished", "cancelled")
     assert sorted(states, key=str) == [("after", None, "cancelled"), *[("wait", n, "cancelled") for n in range(3)]]
     assert "stopping" in done.err
+    assert actorflow("show", "@last", "--json", cwd=tmp_path).answer["status"] == "cancelled"
+
+
+def test_a_quit_kills_what_runs_at_once(tmp_path: Path) -> None:
+    pipe = pipe_of(tmp_path)
+    with going("run", write(tmp_path, dags.WORKER), "--grace", "1h", cwd=tmp_path) as run:
+        pid = int(pipe.read_text())
+        run.process.send_signal(signal.SIGQUIT)
+        done = run.end()
+
+    assert done.code == 130
+    assert not is_alive(pid)
+    assert run.seen[-1]["status"] == "cancelled"
+
+
+def test_a_reader_of_stdout_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
+    pipe = pipe_of(tmp_path)
+    with going("run", write(tmp_path, dags.WORKER), cwd=tmp_path) as run:
+        assert run.process.stdout is not None
+        run.process.stdout.close()
+        pid = int(pipe.read_text())
+        run.process.send_signal(signal.SIGINT)
+        code = run.process.wait(DEADLINE_S)
+
+    assert code == 130
+    assert not is_alive(pid)
     assert actorflow("show", "@last", "--json", cwd=tmp_path).answer["status"] == "cancelled"
 
 

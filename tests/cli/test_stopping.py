@@ -59,6 +59,9 @@ def stopper(
         ([signal.SIGTERM], ["cancel SIGTERM"], signal.SIGTERM),
         ([signal.SIGINT, signal.SIGINT], ["cancel Ctrl-C", *KILLED], signal.SIGINT),
         ([signal.SIGTERM, signal.SIGINT], ["cancel SIGTERM", *KILLED], signal.SIGTERM),
+        ([signal.SIGHUP], ["cancel SIGHUP, the terminal is gone"], signal.SIGHUP),
+        ([signal.SIGHUP, signal.SIGTERM], ["cancel SIGHUP, the terminal is gone", *KILLED], signal.SIGHUP),
+        ([signal.SIGQUIT], [*KILLED], signal.SIGQUIT),
         ([signal.SIGINT] * 3, ["cancel Ctrl-C", *KILLED, *KILLED], signal.SIGINT),
     ],
 )
@@ -75,6 +78,19 @@ def test_the_first_signal_cancels_and_every_later_one_kills(
     assert run.calls == calls
     assert answers.first is first
     assert [grace.killed for grace in told] == [call == "kill" for call in calls if call != "kill processes"]
+
+
+def test_a_hangup_that_was_ignored_stays_so() -> None:
+    run = Asked()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopper(run, []).answering():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert run.calls == []
 
 
 def test_handlers_go_back_to_who_had_them() -> None:
