@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 import time
@@ -31,6 +32,8 @@ from actorflow.runs.worker_protocol import Reply
 from actorflow_supervisors.memory import MemoryQuotaExceeded
 from actorflow_supervisors.memory_tree import WatchedTree
 from actorflow_supervisors.warden import Warden, Zygote, shared_warden
+
+logger = logging.getLogger("actorflow.executors")
 
 GRACE_S = 10.0
 """Seconds a stopped attempt has between SIGTERM and SIGKILL."""
@@ -76,6 +79,7 @@ class ProcessExecutor:
         self.recycling = recycling or Recycling()
         self._pool: WorkerPool | None = None
         self._zygote: Zygote | None = None
+        self._has_told_cold = False
 
     @property
     def why_cold(self) -> str | None:
@@ -109,6 +113,7 @@ class ProcessExecutor:
             return failed(Cause.lost, exc)
         if isinstance(worker, Outcome):
             return worker
+        self._tell_cold()
         execution = Execution(worker, attempt, arguments, self._pool, self)
         return await execution.run()
 
@@ -124,6 +129,12 @@ class ProcessExecutor:
                 return worker
             with anyio.CancelScope(shield=True):  # bounded, as at the end of an attempt
                 await worker.stop(self.grace_s)
+
+    def _tell_cold(self) -> None:
+        """Once a run: its workers cost more than they could."""
+        if self.why_cold and not self._has_told_cold:
+            self._has_told_cold = True
+            logger.info("each worker is an interpreter of its own: %s", self.why_cold)
 
     def _opened(self, pool: WorkerPool) -> None:
         self._pool = pool

@@ -106,8 +106,13 @@ class Warden:
             self._selector.unregister(fd)
 
     def began(self, id: int, pid: int, marker: bytes, stopped_limit_s: float) -> Tree:
-        """A process that was asked for is there: tell who asked."""
-        tree = self._trees[id] = self._roots[pid] = Tree(id, pid, marker, self, stopped_limit_s=stopped_limit_s)
+        """A process that was asked for is there: tell who asked. Raises OSError where it cannot be watched."""
+        try:
+            tree = Tree(id, pid, marker, self, stopped_limit_s=stopped_limit_s)
+        except OSError:  # no more descriptors
+            os.kill(pid, signal.SIGKILL)
+            raise
+        self._trees[id] = self._roots[pid] = tree
         tree.memory.watch(self.now_s())
         self.tell("started", id, pid, fds=(tree.pidfd,))
         return tree

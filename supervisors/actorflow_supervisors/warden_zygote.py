@@ -114,8 +114,13 @@ class ZygoteLink:
         if frame.name != "forked":
             self._warden.start_fresh(self.start, request)
             return
-        tree = self._warden.began(request.id, int(frame.fields[1]), request.marker, request.stopped_limit_s)
-        request.close()
+        try:
+            tree = self._warden.began(request.id, int(frame.fields[1]), request.marker, request.stopped_limit_s)
+        except OSError as exc:
+            self._warden.tell("failed", request.id, str(exc))
+            return
+        finally:
+            request.close()
         if request.is_doomed:
             tree.kill()
 

@@ -128,7 +128,10 @@ async def test_attempts_of_a_killed_warden_are_lost_and_the_next_get_another(pip
         ("", ""),
     ],
 )
-async def test_workers_are_forked_unless_the_module_forbids_it(tmp_path: Path, code: str, words: str) -> None:
+async def test_workers_are_forked_unless_the_module_forbids_it(
+    tmp_path: Path, code: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="actorflow.executors")
     file = tmp_path / "some_dag.py"
     file.write_text(f"import os\n{code}\ndef pids(): return [os.getpid(), os.getppid()]\n")
     async with bench(module="some_dag", file=str(file)) as executor:
@@ -140,7 +143,8 @@ async def test_workers_are_forked_unless_the_module_forbids_it(tmp_path: Path, c
     assert again.worker == outcome.worker
     assert why_cold is not None
     assert words in why_cold
-    assert bool(why_cold) is bool(words)
+    told = f"each worker is an interpreter of its own: {why_cold}"
+    assert [record.message for record in caplog.records if record.name == "actorflow.executors"] == [told] * bool(words)
 
 
 @pytest.mark.parametrize("task", [tasks.hold_with_pipe_held, tasks.hold_with_grandchild, tasks.keep_forking])

@@ -117,6 +117,28 @@ async def test_whoever_is_killed_nothing_stays(anyio_backend: str, pipe: Pipe, v
     assert all(is_gone(pid) for pid in said)
 
 
+async def test_a_copy_of_the_supervisor_that_holds_its_socket_holds_up_nothing(anyio_backend: str, pipe: Pipe) -> None:
+    """As code in the loop may do by `multiprocessing`; a copy that executes nothing carries no mark, and stays."""
+    copy = "if os.fork() == 0: open(pipe, 'a').write(f'{os.getpid()}\\n'), [signal.pause() for _ in iter(int, 1)]"
+    code = SUPERVISOR.replace(
+        "        await anyio.sleep_forever()", f"        import signal\n        {copy}\n        signal.pause()"
+    )
+    argv = [sys.executable, "-c", code, anyio_backend, pipe.path, FAMILY.format(pipe=pipe.path)]
+    supervisor = subprocess.Popen(argv)
+    said = [int(await pipe.line()) for _ in range(8)]
+    (copied,) = [child.pid for child in psutil.Process(supervisor.pid).children() if child.cmdline()[2:3] == [code]]
+
+    supervisor.kill()
+    supervisor.wait()
+    await all_gone([pid for pid in said if pid != copied])
+    stays = not is_gone(copied)
+    os.kill(copied, signal.SIGKILL)
+    await all_gone([copied])
+
+    assert copied in said
+    assert stays
+
+
 def leads(pid: int) -> bool:
     """Whether it is the first of its session: neither a child of the family nor one that lost its parent."""
     return os.getsid(pid) == pid
