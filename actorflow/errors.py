@@ -44,6 +44,8 @@ ActorflowError
 SupervisorError                 the supervisors' own tree, since they are used alone too
 ├── ChildDidNotStop
 ├── ChildExists
+├── ChildProcessEnded           a child's process ended before its code did
+├── ChildProcessFailed          what a child raised in its process
 ├── ChildStartFailed
 ├── ChildStillRunning
 ├── IntensityExceeded
@@ -113,6 +115,8 @@ from actorflow.telemetry.choice import TelemetryMissing as TelemetryMissing
 from actorflow.telemetry.choice import TelemetryRefused as TelemetryRefused
 from actorflow_supervisors.errors import ChildDidNotStop as ChildDidNotStop
 from actorflow_supervisors.errors import ChildExists as ChildExists
+from actorflow_supervisors.errors import ChildProcessEnded as ChildProcessEnded
+from actorflow_supervisors.errors import ChildProcessFailed as ChildProcessFailed
 from actorflow_supervisors.errors import ChildStartFailed as ChildStartFailed
 from actorflow_supervisors.errors import ChildStillRunning as ChildStillRunning
 from actorflow_supervisors.errors import IntensityExceeded as IntensityExceeded

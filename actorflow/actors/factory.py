@@ -1,18 +1,11 @@
 """Factory: what makes an actor, as a name and encoded arguments, so that another process can make it too.
 
-| the factory is                                             | elsewhere it is                        |
-|------------------------------------------------------------|----------------------------------------|
-| a class or a function, found by its name in its module     | found by that name                     |
-| a `functools.partial` of one, its arguments encodable      | found, and given the decoded arguments |
-| a lambda, or defined inside a function                     | refused: no name leads to it           |
-| defined in `__main__`                                      | refused: main is another module there  |
-| a bound method, or any other callable object               | refused: it is more than a name        |
+Which callables have such a name: `actorflow_supervisors.importable`. A `functools.partial` of one has its arguments
+encoded; a lambda, a local function and what `__main__` defines can be spawned in this process only.
 """
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +13,7 @@ from typing import Any, Final, cast
 
 from actorflow.actors.codec import Codec, EncodeError
 from actorflow.actors.errors import ActorError
+from actorflow_supervisors.importable import Name, NoName, find, name_of
 
 _CODEC: Final = Codec()
 
@@ -47,37 +41,21 @@ def describe_factory(factory: Callable[[], Any], codec: Codec = _CODEC) -> Facto
         except EncodeError as error:
             raise NotImportable(f"the arguments of {spec.qualname} cannot travel to another process: {error}") from None
         return FactorySpec(spec.module, spec.qualname, arguments)
-    module, qualname = getattr(factory, "__module__", None), getattr(factory, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(qualname, str) or hasattr(factory, "__self__"):
-        raise _refused(repr(factory), "it is an object, not a class or a function", "use a class, or a partial of one")
-    if "<lambda>" in qualname:
-        raise _refused("a lambda", "it has no name", "use a class, a function, or functools.partial(Class, ...)")
-    if "<locals>" in qualname:
-        raise _refused(qualname, "it is defined inside a function", "define it at the top level of a module")
-    if module == "__main__":
-        raise _refused(qualname, "it is defined in __main__", "move it to a module that both processes can import")
-    if _found(sys.modules.get(module), qualname) is not factory:
-        raise _refused(qualname, f"its name in {module} leads elsewhere", "bind it to its own name")
-    return FactorySpec(module, qualname, b"")
+    try:
+        name = name_of(factory)
+    except NoName as refusal:
+        what = f"{refusal.what} can be spawned in this process only: {refusal.why}"
+        raise NotImportable(f"{what}; {refusal.help}") from None
+    return FactorySpec(name.module, name.qualname, b"")
 
 
 def load_factory(spec: FactorySpec, codec: Codec = _CODEC) -> Callable[[], Any]:
     """The factory that `spec` describes. Raises ImportError, NotImportable, DecodeError, and what its import raises."""
-    made = _found(importlib.import_module(spec.module), spec.qualname)
-    if not callable(made):
-        raise NotImportable(f"{spec.module} has no {spec.qualname} here; both processes need the same code")
+    try:
+        made = cast("Callable[..., Any]", find(Name(spec.module, spec.qualname)))
+    except LookupError as missing:
+        raise NotImportable(str(missing)) from None
     if not spec.arguments:
-        return cast("Callable[[], Any]", made)
+        return made
     args, kwargs = cast("tuple[list[Any], dict[str, Any]]", codec.decode(spec.arguments))
     return partial(made, *args, **kwargs)
-
-
-def _found(module: object, qualname: str) -> object:
-    found = module
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
-    return found
-
-
-def _refused(what: str, why: str, help: str) -> NotImportable:
-    return NotImportable(f"{what} can be spawned in this process only: {why}; {help}")

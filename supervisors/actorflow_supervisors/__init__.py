@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # typing itself is half of what the warden's start would cost
     from actorflow_supervisors.dynamic import DynamicSupervisor as DynamicSupervisor
     from actorflow_supervisors.errors import ChildDidNotStop as ChildDidNotStop
     from actorflow_supervisors.errors import ChildExists as ChildExists
+    from actorflow_supervisors.errors import ChildProcessEnded as ChildProcessEnded
+    from actorflow_supervisors.errors import ChildProcessFailed as ChildProcessFailed
     from actorflow_supervisors.errors import ChildStartFailed as ChildStartFailed
     from actorflow_supervisors.errors import ChildStillRunning as ChildStillRunning
     from actorflow_supervisors.errors import IntensityExceeded as IntensityExceeded
@@ -53,6 +55,7 @@ if TYPE_CHECKING:  # typing itself is half of what the warden's start would cost
     from actorflow_supervisors.process import QuotaBreach as QuotaBreach
     from actorflow_supervisors.strategy import Strategy as Strategy
     from actorflow_supervisors.strategy import restart_group as restart_group
+    from actorflow_supervisors.subprocess_child import Subprocess as Subprocess
     from actorflow_supervisors.supervisor import Supervisor as Supervisor
     from actorflow_supervisors.tree import ChildKind as ChildKind
     from actorflow_supervisors.tree import ChildState as ChildState
@@ -74,6 +77,8 @@ else:
         "errors": (
             "ChildDidNotStop",
             "ChildExists",
+            "ChildProcessEnded",
+            "ChildProcessFailed",
             "ChildStartFailed",
             "ChildStillRunning",
             "IntensityExceeded",
@@ -123,6 +128,7 @@ else:
             "Strategy",
             "restart_group",
         ),
+        "subprocess_child": ("Subprocess",),
         "supervisor": ("Supervisor",),
         "tree": (
             "ChildKind",

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.child_spec import ChildSpec
-from actorflow_supervisors.errors import ChildStartFailed, error_of
+from actorflow_supervisors.errors import ChildProcessEnded, ChildStartFailed, error_of
 from actorflow_supervisors.exit_reason import (
     INTENSITY,
     Crashed,
@@ -191,6 +191,8 @@ class Child:
 
     def exit_reason_of(self, error: BaseException) -> ExitReason:
         """An error as the reason why this incarnation ended."""
+        if isinstance(error, ChildProcessEnded):
+            return error.exit_reason
         return InitFailed(error) if self.state is ChildState.starting else Crashed(error)
 
     # For everybody.

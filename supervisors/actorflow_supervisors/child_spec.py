@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.errors import InvalidChildSpec
@@ -15,6 +15,14 @@ from actorflow_supervisors.tree import ChildTree
 
 Run: TypeAlias = Callable[..., Awaitable[Any]]
 """A zero-argument async callable; with `signals_started=True` one that takes `started: Callable[[], None]`."""
+
+
+class Placement(Protocol):
+    """Where the code of a child runs, when that is not this process's loop: `Subprocess()`."""
+
+    def placed(self, run: Run, shutdown_s: float | None, *, signals_started: bool) -> Run:
+        """What runs here in its place. Raises InvalidChildSpec where `run` cannot be found there."""
+        ...
 
 
 class AutoShutdown(StrEnum):
@@ -41,6 +49,7 @@ class ChildSpec:
     significant: its end by itself counts for the supervisor's `auto_shutdown`; not for a permanent child.
     backoff, intensity: its own in place of the supervisor's. With an intensity of its own, its restarts spend that and
         not the supervisor's.
+    placement: `Subprocess()` gives it a process of its own; `run` is then the callable that stands for it here.
     children: what stands below it, for `Supervisor.tree()`; given for a child that is itself a supervisor.
     Raises InvalidChildSpec for a value outside these bounds. Source: Erlang/OTP child specifications.
     """
@@ -67,6 +76,7 @@ class ChildSpec:
         backoff: Backoff | None = None,
         intensity: RestartIntensity | None = None,
         children: Callable[[], tuple[ChildTree, ...]] | None = None,
+        placement: Placement | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "id", id)
@@ -79,6 +89,8 @@ class ChildSpec:
         put(self, "intensity", intensity)
         put(self, "children", children)
         _check(self)
+        if placement is not None:
+            put(self, "run", placement.placed(run, shutdown_s, signals_started=signals_started))
 
 
 def _restart(child_id: str, restart: str) -> Restart:

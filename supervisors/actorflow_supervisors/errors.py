@@ -7,6 +7,8 @@ SupervisorError
  ├── MaxChildren               a dynamic supervisor has as many children as it may have
  ├── ChildStillRunning         asked to restart or delete a child that has not ended
  ├── ChildStartFailed          a child ended before it had started
+ ├── ChildProcessFailed        what a child raised in a process of its own
+ ├── ChildProcessEnded         a child's process ended before its code did
  ├── ChildDidNotStop           a child was asked to end and did not within its grace
  ├── IntensityExceeded         too many restarts: the supervisor has stopped all its children and itself
  └── SupervisorNotRunning      asked something of a supervisor that does not run
@@ -14,7 +16,7 @@ SupervisorError
 
 from __future__ import annotations
 
-from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, describe
+from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Killed, describe
 
 
 class SupervisorError(Exception):
@@ -124,3 +126,20 @@ def error_of(reason: ExitReason) -> BaseException | None:
 
 def _below(cause: BaseException | None) -> str:
     return f"; below it: {cause}" if isinstance(cause, SupervisorError) else ""
+
+
+class ChildProcessFailed(SupervisorError):
+    """What a child raised in its process. type_name: its class. traceback: as Python printed it there."""
+
+    def __init__(self, type_name: str, message: str, traceback: str) -> None:
+        super().__init__(f"{type_name}: {message}")
+        self.type_name = type_name
+        self.traceback = traceback
+
+
+class ChildProcessEnded(SupervisorError):
+    """The process of a child ended before its code did. exit_reason: how."""
+
+    def __init__(self, exit_reason: Killed) -> None:
+        super().__init__(exit_reason.detail)
+        self.exit_reason: ExitReason = exit_reason

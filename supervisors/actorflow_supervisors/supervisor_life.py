@@ -16,7 +16,7 @@ import anyio
 
 from actorflow_supervisors import instructions as do
 from actorflow_supervisors.child_spec import ChildSpec
-from actorflow_supervisors.errors import ChildStillRunning, IntensityExceeded, SupervisorError
+from actorflow_supervisors.errors import ChildProcessEnded, ChildStillRunning, IntensityExceeded, SupervisorError
 from actorflow_supervisors.events import SupervisorEvent
 from actorflow_supervisors.exit_reason import (
     INTENSITY,
@@ -325,6 +325,8 @@ class Life:
             return Shutdown(), None
         if isinstance(error, IntensityExceeded):
             return Shutdown(INTENSITY), error
+        if isinstance(error, ChildProcessEnded):
+            return error.exit_reason, error
         if incarnation.up or isinstance(error, KeyboardInterrupt):
             return crashed(error), None
         return init_failed(error), None

@@ -23,6 +23,7 @@ from actorflow.actors.placement.link import class_of, deliver, exports_of
 from actorflow.actors.placement.passing import Address, Passing
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, Killed
+from actorflow_supervisors.subprocess_child import Subprocess as ChildSubprocess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,21 +37,20 @@ DEFAULT_WINDOW = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subprocess:
+class Subprocess(ChildSubprocess):
     """`system.spawn(Counter, placement=Subprocess())`: each incarnation of the actor runs in a process of its own.
 
+    It also places a plain child: `ChildSpec(id=..., run=..., placement=Subprocess())`.
     quota_bytes: of memory, for the process and all it starts; beyond it they are killed, and nobody else. window:
     messages sent to the process ahead of the one in hand; the others wait in the mailbox, which stays here.
     """
 
-    quota_bytes: int | None = None
     window: int = DEFAULT_WINDOW
 
     def __post_init__(self) -> None:
+        ChildSubprocess.__post_init__(self)
         if self.window < 1:
             raise ValueError(f"the window of a placed actor must be 1 or more, not {self.window}")
-        if self.quota_bytes is not None and self.quota_bytes < 1:
-            raise ValueError(f"the quota of a placed actor must be 1 byte or more, not {self.quota_bytes}")
 
     def new_cell(
         self,
