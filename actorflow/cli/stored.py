@@ -2,22 +2,65 @@
 
 from __future__ import annotations
 
-from actorflow.cli.board import Board
-from actorflow.runs.events import RunStarted
-from actorflow.runs.states import TERMINAL_RUN_STATUSES, RunStatus
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from actorflow.cli.board import Board, Failure, failure_of, unstarted_failure
+from actorflow.runs.events import AttemptFinished, Record, RunResumed, RunStarted, TaskFinished
+from actorflow.runs.executor import AttemptState
+from actorflow.runs.states import TERMINAL_RUN_STATUSES, RunStatus, TaskState
+from actorflow.runs.step_usage import StepUsage, UsageFold
 from actorflow.runs.stored_run import StoredRun
 
 
-def board_of(stored: StoredRun) -> tuple[Board, str]:
-    """What became of the run so far, and the file it was started from. Raises JournalDamaged."""
+class StoredBoard(NamedTuple):
+    """What became of a run so far. header: how it began; None where not even that is on disk."""
+
+    board: Board
+    header: RunStarted | None
+    usage: Mapping[str, StepUsage]
+    failures: list[Failure]
+
+
+def board_of(stored: StoredRun, *, every_failure: bool = False) -> StoredBoard:
+    """Fold it. every_failure: keep all of them, and not only the first. Raises JournalDamaged."""
     owned = stored.is_owned()  # first: an owner that ends after this has written what it had to say
-    board, file = Board(run_id=stored.run_id), ""
+    board, usage = Board(run_id=stored.run_id), UsageFold()
+    header: RunStarted | None = None
+    failures: list[Failure] = []
     for record in stored.records():
         board.apply(record)
+        usage.apply(record)
         if isinstance(record.event, RunStarted):
-            file = record.event.file
+            header = record.event
+        elif isinstance(record.event, RunResumed) and record.event.refreshed:
+            failures.clear()  # what had failed runs again
+        elif every_failure:
+            failures += _failure(record, board)
     if not owned and board.status not in TERMINAL_RUN_STATUSES:
         board.status = RunStatus.interrupted
         for row in board.rows.values():
             row.running.clear()
-    return board, file
+    return StoredBoard(board, header, usage.steps, failures)
+
+
+def _failure(record: Record, board: Board) -> list[Failure]:
+    match record.event:
+        case AttemptFinished(final=True, state=AttemptState.failed) as event:
+            return [failure_of(event, board.rows[event.task].attempts_allowed, record.ts)]
+        case TaskFinished(state=TaskState.failed) as event:
+            return [unstarted_failure(event)]
+        case _:
+            return []
+
+
+def more_json(stored: StoredRun) -> dict[str, object]:
+    """What `show --json` says beside the history: where the run came from, and what each step took."""
+    shown = board_of(stored)
+    header = shown.header
+    return {
+        "tags": {} if header is None else dict(header.tags),
+        "code": "" if header is None else header.code,
+        "revision": "" if header is None else header.revision,
+        "usage": {name: step.to_json() for name, step in shown.usage.items()},
+    }

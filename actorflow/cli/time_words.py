@@ -9,7 +9,7 @@ from actorflow.cli.complaint import refusal
 from actorflow.flows.durations import seconds
 
 
-def moment_s(text: str, *, now_s: float) -> float:
+def moment_s(text: str, *, now_s: float, option: str = "--since") -> float:
     """Epoch seconds of `10m` (so long ago), `10m ago` or `2026-11-21T14:25` (local where no zone is named)."""
     try:
         return now_s - seconds(text.strip().removesuffix("ago").strip())
@@ -18,7 +18,7 @@ def moment_s(text: str, *, now_s: float) -> float:
     try:
         return datetime.fromisoformat(text.strip()).timestamp()
     except ValueError:
-        raise refusal(f"--since {text}: no time", "write 10m, or a time such as 2026-11-21T14:25") from None
+        raise refusal(f"{option} {text}: no time", "write 10m, or a time such as 2026-11-21T14:25") from None
 
 
 def level_of(text: str) -> int:

@@ -6,9 +6,9 @@ import shutil
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -83,29 +83,50 @@ def _removed(store: SqliteStore, run: RunSummary) -> Pruned:
     return Pruned(run=run, size_bytes=size_bytes)
 
 
-def store_info(store: SqliteStore) -> dict[str, object]:
-    """What the store holds and stands on, as plain data; nothing is made or changed but the catalog."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreInfo:
+    """What a store holds and stands on. sizes: bytes of journals, values and output. damaged: ids of such runs."""
+
+    path: str
+    exists: bool
+    runs: int
+    by_status: Mapping[str, int]
+    damaged: Sequence[str]
+    sizes: Mapping[str, int]
+    free_bytes: int | None
+    file_system: str | None
+    unfinished_removals: int
+    layout: int = LAYOUT
+    journal_format: int = FORMAT
+    sqlite: str = sqlite3.sqlite_version
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(self.sizes.values())
+
+    def to_json(self) -> dict[str, object]:
+        return {**asdict(self), "size_bytes": self.size_bytes}
+
+
+def store_info(store: SqliteStore) -> StoreInfo:
+    """Look at all of it; nothing is made or changed but the catalog."""
     runs = store.runs()
     sizes: Counter[str] = Counter()
     for path in store.journals():
         for found in run_files(path):
             sizes[_part_of(found)] += size_of(found)
     mount = file_system_of(store.root)
-    return {
-        "path": str(store.root.absolute()),
-        "exists": store.folder.is_dir(),
-        "layout": LAYOUT,
-        "journal_format": FORMAT,
-        "sqlite": sqlite3.sqlite_version,
-        "runs": len(runs),
-        "by_status": dict(sorted(Counter(run.status.value for run in runs).items())),
-        "damaged": [run.run_id for run in runs if run.problem],
-        "size_bytes": sum(sizes.values()),
-        "sizes": dict(sorted(sizes.items())),
-        "free_bytes": _free_bytes(store.root),
-        "file_system": None if mount is None else mount.kind,
-        "unfinished_removals": len(list(store.folder.glob(f"*{GOING_SUFFIX}"))),
-    }
+    return StoreInfo(
+        path=str(store.root.absolute()),
+        exists=store.folder.is_dir(),
+        runs=len(runs),
+        by_status=dict(sorted(Counter(run.status.value for run in runs).items())),
+        damaged=[run.run_id for run in runs if run.problem],
+        sizes=dict(sorted(sizes.items())),
+        free_bytes=_free_bytes(store.root),
+        file_system=None if mount is None else mount.kind,
+        unfinished_removals=len(list(store.folder.glob(f"*{GOING_SUFFIX}"))),
+    )
 
 
 def _part_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("stored")
     (found / "add.py").write_text(dags.ADD)
     (found / "etl.py").write_text(dags.FAILING)
-    assert actorflow("run", "add.py", "-p", "n=2", cwd=found).code == 0
+    assert actorflow("run", "add.py", "-p", "n=2", "--tag", "team=data", cwd=found).code == 0
     assert actorflow("run", "etl.py", cwd=found).code == 1
     return found
 
@@ -40,6 +41,92 @@ def test_runs_as_json_can_be_limited(folder: Path) -> None:
 
     assert [run["status"] for run in every["runs"]] == ["failed", "succeeded"]
     assert newest["runs"] == every["runs"][:1]
+
+
+@pytest.mark.parametrize(
+    ("filters", "dags"),
+    [
+        (("--status", "failed"), ["etl"]),
+        (("--status", "failed", "--status", "succeeded"), ["etl", "add"]),
+        (("--dag", "add"), ["add"]),
+        (("--since", "1h"), ["etl", "add"]),
+        (("--until", "1h"), []),
+        (("-p", "n=2"), ["add"]),
+        (("-p", "n=3"), []),
+        (("--tag", "team=data"), ["add"]),
+        (("--text", "VALUEERROR"), ["etl"]),
+        (("--sort", "dag"), ["etl", "add"]),
+        (("--sort", "dag", "--ascending"), ["add", "etl"]),
+        (("-n", "1", "--page", "2"), ["add"]),
+    ],
+    ids=" ".join,
+)
+def test_runs_are_filtered_sorted_and_paged(filters: tuple[str, ...], dags: list[str], folder: Path) -> None:
+    assert [run["dag"] for run in actorflow("runs", "--json", *filters, cwd=folder).answer["runs"]] == dags
+
+
+@pytest.mark.parametrize(
+    ("filters", "words"),
+    [
+        (("--status", "dead"), "one of queued, running"),
+        (("--since", "yesterday"), "--since yesterday: no time"),
+        (("--until", "soon"), "--until soon: no time"),
+        (("--tag", "team"), "--tag team: no NAME=VALUE"),
+        (("-p", "n=1", "-p", "n=2"), "both 1 and 2"),
+    ],
+    ids=" ".join,
+)
+def test_a_filter_that_is_none_is_refused(filters: tuple[str, ...], words: str, folder: Path) -> None:
+    done = actorflow("runs", *filters, cwd=folder)
+
+    assert done.code == 2
+    assert words in done.err
+
+
+def test_a_page_says_how_many_there_are_beyond_it(folder: Path) -> None:
+    assert actorflow("runs", "-n", "1", cwd=folder).out.splitlines()[-1] == "1 to 1 of 2; --page, or -n"
+    assert actorflow("runs", "--page", "9", cwd=folder).out == "no runs on this page; there are 2\n"
+
+
+def test_show_tells_where_a_run_came_from_and_what_its_steps_took(folder: Path) -> None:
+    run_id = actorflow("runs", "--json", "--dag", "add", cwd=folder).answer["runs"][0]["run_id"]
+
+    told = actorflow("show", run_id, "--json", cwd=folder).answer
+    shown = actorflow("show", run_id, cwd=folder).out
+
+    assert told["tags"] == {"team": "data"}
+    assert told["code"] == hashlib.sha256((folder / "add.py").read_bytes()).hexdigest()
+    assert all(step["attempts"] >= 1 and step["running_s"] >= 0 for step in told["usage"].values())
+    assert "tag team=data" in shown
+    assert f"sha256 {told['code'][:12]}" in shown
+    assert "n = 2  (-p)" in shown
+
+
+def test_show_tells_every_failure_where_it_is_asked_to(tmp_path: Path) -> None:
+    (tmp_path / "many.py").write_text(MANY_FAILURES)
+    assert actorflow("run", "many.py", cwd=tmp_path).code == 1
+
+    first = actorflow("show", "@last", cwd=tmp_path).out
+    every = actorflow("show", "@last", "--all", cwd=tmp_path).out
+
+    assert first.count("ValueError: no ") == 3
+    assert "and 4 more failed" in first
+    assert every.count("ValueError: no ") == 7
+
+
+MANY_FAILURES = """
+from actorflow import dag, task
+
+
+@task(executor="async")
+async def refuse(n: int) -> int:
+    raise ValueError(f"no {n}")
+
+
+@dag
+def many() -> list[int]:
+    return refuse.map([1, 2, 3, 4, 5, 6, 7])
+"""
 
 
 def test_show_tells_steps_failures_and_what_to_type(folder: Path) -> None:
@@ -83,7 +170,7 @@ def test_a_name_that_is_no_run_or_several_is_refused(folder: Path, name: str, wo
 
 def test_an_empty_store_has_no_runs(tmp_path: Path) -> None:
     assert actorflow("runs", cwd=tmp_path).out == "no runs\n"
-    assert actorflow("runs", "--json", cwd=tmp_path).answer == {"v": 1, "runs": []}
+    assert actorflow("runs", "--json", cwd=tmp_path).answer == {"v": 1, "runs": [], "total": 0, "page": 1, "limit": 50}
     assert not (tmp_path / ".actorflow").exists()
 
 

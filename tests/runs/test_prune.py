@@ -7,7 +7,6 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -110,7 +109,7 @@ async def test_pruning_tells_what_went_and_a_dry_run_what_would(tmp_path: Path) 
     assert done == told
     assert done[0].size_bytes == size_bytes
     assert [summary.run_id for summary in store.runs()] == ["r3"]
-    assert store_info(store)["runs"] == 1
+    assert store_info(store).runs == 1
 
 
 @pytest.mark.anyio
@@ -134,7 +133,7 @@ async def test_a_removal_that_was_broken_off_is_ended_by_the_next(tmp_path: Path
     await whole_run(store, "r1", value=b"x" * 1000)
     store.journal_path("r1").rename(store.folder / "r1.pruned")
     assert store.runs() == []
-    assert store_info(store)["unfinished_removals"] == 1
+    assert store_info(store).unfinished_removals == 1
 
     prune(store, PruneRules())
 
@@ -187,13 +186,12 @@ async def test_a_removal_may_end_at_each_of_its_steps(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_info_counts_runs_and_bytes_by_what_they_are(tmp_path: Path) -> None:
     store = small_store(tmp_path)
-    assert store_info(store)["exists"] is False
+    assert not store_info(store).exists
     await whole_run(store, "r1", value=random.Random(1).randbytes(5000))
     await record(store, started("r2"), "r2")
 
     info = store_info(store)
 
-    assert (info["runs"], info["by_status"], info["damaged"]) == (2, {"interrupted": 1, "succeeded": 1}, [])
-    sizes = cast("dict[str, int]", info["sizes"])
-    assert sizes["values"] >= 5000
-    assert info["size_bytes"] == sum(sizes.values())
+    assert (info.runs, info.by_status, info.damaged) == (2, {"interrupted": 1, "succeeded": 1}, [])
+    assert info.sizes["values"] >= 5000
+    assert info.size_bytes == sum(info.sizes.values())
