@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any, cast
 
-from . import arrow_values, numpy_values, pandas_values, polars_values
+from . import arrow_values, numpy_values, pandas_build, polars_values
 from .bodies import Bodies
 from .errors import DecodeError
 from .limits import Limits
@@ -232,7 +232,7 @@ _BUILDERS: dict[Tag, Callable[[Reader, list[Any]], object]] = {
     Tag.NUMPY_SCALAR: numpy_values.build_scalar,
     Tag.NUMPY_DTYPE: numpy_values.build_dtype,
     Tag.ARROW: arrow_values.build,
-    Tag.PANDAS: pandas_values.build,
+    Tag.PANDAS: pandas_build.build,
     Tag.POLARS: polars_values.build,
     **dict.fromkeys((Tag.ENUM, Tag.NAMEDTUPLE, Tag.DATACLASS, Tag.MODEL), Reader.typed),
 }
