@@ -16,6 +16,7 @@ def command() -> None:
     Examples:
       actorflow store verify --all
       actorflow store info
+      actorflow store info --json
       actorflow store prune --older-than 30d --keep 20 --dry-run
     """
 
@@ -62,6 +63,7 @@ def info(*, store: str | None, as_json: bool) -> None:
     \b
     Examples:
       actorflow store info
+      actorflow store info --json
     """
     from actorflow.cli.json_text import answer
     from actorflow.cli.store_pages import info_lines
