@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from .interface import ConnectionOptions as ConnectionOptions
     from .interface import Decode as Decode
     from .interface import Encode as Encode
+    from .interface import Expand as Expand
     from .interface import Listener as Listener
+    from .interface import Squeeze as Squeeze
     from .interface import Transport as Transport
     from .registry import Registry as Registry
     from .registry import default_registry as default_registry
@@ -77,7 +79,9 @@ else:
             "ConnectionOptions",
             "Decode",
             "Encode",
+            "Expand",
             "Listener",
+            "Squeeze",
             "Transport",
         ),
         "registry": (
