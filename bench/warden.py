@@ -28,7 +28,7 @@ import anyio
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from actorflow.executors.process import zygote_for
+from actorflow.executors.worker_zygote import zygote_for
 from actorflow.runs.executor import RunSite
 from actorflow_supervisors.memory_tree import WatchedTree
 from actorflow_supervisors.process import Process

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -20,7 +19,7 @@ from actorflow.actors.ref import ActorRef
 from actorflow.executors.affinity import held_to
 from actorflow.executors.recycling import Recycling
 from actorflow.executors.worker_pool import STOP_LIMIT_S, WorkerPool, Workshop
-from actorflow.flows.load import import_folder
+from actorflow.executors.worker_zygote import zygote_for
 from actorflow.runs.error_record import error_record
 from actorflow.runs.executor import AttemptSpec, AttemptState, Capabilities, Cause, Outcome, RunSite
 from actorflow.runs.output_pipes import OutputPipes
@@ -31,7 +30,7 @@ from actorflow.runs.worker_process import Launch, RequestTooLarge, WorkerLost, W
 from actorflow.runs.worker_protocol import Reply
 from actorflow_supervisors.memory import MemoryQuotaExceeded
 from actorflow_supervisors.memory_tree import WatchedTree
-from actorflow_supervisors.warden import Warden, Zygote, shared_warden
+from actorflow_supervisors.warden import Zygote, shared_warden
 
 logger = logging.getLogger("actorflow.executors")
 
@@ -40,15 +39,6 @@ GRACE_S = 10.0
 
 LEFT_OVER_SHARE = 0.25
 """Of an attempt's quota, what earlier attempts may have left in use in its worker."""
-
-_BOOT = (
-    "import os, sys; path = os.environ.pop('ACTORFLOW_PATH').split('\\n'); own = os.environ.pop('ACTORFLOW_OWN'); "
-    "sys.path[:] = [*(entry for entry in path if entry != own), own]; "
-    "import actorflow.executors.worker_main; from actorflow_supervisors.zygote_main import main; "
-    "sys.path[:] = path; main()"
-)
-_PRELOAD = "actorflow.executors.worker_main:preload"
-_SERVE = "actorflow.executors.worker_main:serve"
 
 
 class ProcessExecutor:
@@ -255,44 +245,6 @@ def failed(cause: Cause, exc: Exception) -> Outcome:
     """A failure that happened around the task: where in our code it was noticed says nothing."""
     error = replace(error_record(exc), traceback="", frames=())
     return Outcome(state=AttemptState.failed, cause=cause, error=error)
-
-
-@asynccontextmanager
-async def zygote_for(warden: Warden, site: RunSite, pipes: OutputPipes | None) -> AsyncGenerator[Zygote]:
-    """What a run's workers are forked from: this interpreter, its flags, its import path, nothing of its state.
-
-    The folder of the user's file comes last until actorflow is imported: a `json.py` beside that file is not for us.
-    """
-    own = import_folder(site.module, site.file)
-    flags = [*interpreter_flags(), "-P", "-X", "faulthandler"]
-    env = {
-        **os.environ,
-        "ACTORFLOW_PATH": "\n".join(sys.path),
-        "ACTORFLOW_OWN": own,
-        "ACTORFLOW_CAPTURED": "" if pipes is None else "1",
-    }
-    argv = [sys.executable, *flags, "-c", _BOOT, _PRELOAD, _SERVE, site.module, site.file, site.around or ""]
-    output = None if pipes is None else pipes.open("import")
-    try:
-        zygote = await warden.zygote(
-            argv, env=env, stdout=None if output is None else output.out, stderr=None if output is None else output.err
-        )
-        try:
-            yield zygote
-        finally:
-            with anyio.CancelScope(shield=True):  # bounded: a kill, and the wait for it to be confirmed
-                await zygote.stop()
-    finally:
-        if output is not None:
-            output.close()
-
-
-def interpreter_flags() -> list[str]:
-    """What this interpreter was started with, as far as it changes what code does."""
-    flags = ["-O"] * sys.flags.optimize
-    flags += ["-B"] * bool(sys.dont_write_bytecode)
-    flags += [f"-W{option}" for option in sys.warnoptions]
-    return flags
 
 
 def available_cpus() -> int:

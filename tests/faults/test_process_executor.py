@@ -15,7 +15,7 @@ import pytest
 
 from actorflow.actors.system import ActorSystem
 from actorflow.executors import process as process_executor
-from actorflow.executors.process import zygote_for
+from actorflow.executors.worker_zygote import zygote_for
 from actorflow.runs import worker as worker_module
 from actorflow.runs import worker_process
 from actorflow.runs.executor import AttemptSpec, AttemptState, Cause, Outcome, RunSite
