@@ -4,21 +4,20 @@
 told to record, starts and cancels the attempts it is told to, and reports how they ended. (The idea of deciding
 apart from acting is that of dask/distributed's worker state machine.)
 
-What starts next is decided in lines.py and admission.py, what follows a failure in retry.py, what an attempt is called
-with in step_inputs.py. All that is decided follows from the events that are recorded: attempt numbers, budgets spent,
-pauses.
+What is ready is decided in progress.py, what starts next in lines.py and admission.py, what follows a failure in
+retry.py, what an attempt is called with in step_inputs.py. All that is decided follows from the events that are
+recorded: attempt numbers, budgets spent, pauses.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
-from typing import cast
 
 from actorflow.flows.durations import format_duration
 from actorflow.flows.plan import Plan
+from actorflow.runs.decision import Decision
 from actorflow.runs.events import (
     AttemptFinished,
     AttemptStarted,
@@ -26,32 +25,29 @@ from actorflow.runs.events import (
     RunPaused,
     RunPausing,
     RunResumed,
-    TaskFinished,
-    TaskReady,
 )
-from actorflow.runs.executor import AttemptSpec, AttemptState, Cause, ErrorRecord, Outcome
+from actorflow.runs.executor import AttemptSpec, AttemptState, Cause, Outcome
 from actorflow.runs.instructions import (
     CancelAttempt,
-    CheckLimits,
     CheckRunTime,
     Finish,
     Instruction,
-    Record,
     ScheduleRetry,
     StartAttempt,
 )
 from actorflow.runs.lines import Lines
-from actorflow.runs.restore import Past, PastStage
-from actorflow.runs.retry import lost_too_often, named, next_attempt_in_s
+from actorflow.runs.progress import Progress
+from actorflow.runs.restore import Past
+from actorflow.runs.retry import named, next_attempt_in_s
 from actorflow.runs.run_clock import RunClock
 from actorflow.runs.stage_state import StageState
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow.runs.step_inputs import StepInputs
 from actorflow.runs.time_limit import deadline_exceeded, run_timed_out, waited_too_long
-from actorflow.runs.triggers import Verdict, count, judge
 from actorflow.runs.values import Value
 
 _GOES_ON = frozenset({RunStatus.running, RunStatus.pausing, RunStatus.paused})
+_FINAL = {state: TaskState(state.value) for state in AttemptState}
 _MAY_FINISH = frozenset({RunStatus.running, RunStatus.pausing, RunStatus.cancelling})
 
 
@@ -76,19 +72,15 @@ class RunState:
         self.status = RunStatus.queued
         self.stale_reports = 0
         self._rng = rng
-        self._now_s = 0.0
         self._clock = RunClock(plan.caps.timeout_s)
         self._timed_out = False
         self._lines = Lines(slots, in_order, plan.caps)
         self._stages = {planned.step.name: StageState(planned, position) for position, planned in enumerate(plan.steps)}
         self._running = 0
-        self._open_stages = len(self._stages)
         params = {name: Value.of(bound.value) for name, bound in plan.params.items()}
         self._inputs = StepInputs(params, self._stages)
-        self._first_failure: tuple[str, Cause, ErrorRecord | None] | None = None
-        self._to_open: deque[StageState] = deque()
-        self._to_judge: deque[tuple[StageState, int]] = deque()
-        self._out: list[Instruction] = []
+        self._decision = Decision()
+        self._progress = Progress(self._stages, self._lines, self._inputs, self._decision)
         for stage in self._stages.values():
             stage.connect(self._stages)
 
@@ -96,11 +88,11 @@ class RunState:
 
     def begin(self, *, now_s: float) -> list[Instruction]:
         """The run starts: everything without an upstream becomes ready."""
-        self._now_s = now_s
+        self._decision.now_s = now_s
         self.status = RunStatus.running
         self._clock.begin(now_s)
         self._watch_run()
-        self._to_open.extend(stage for stage in self._stages.values() if stage.awaited == 0)
+        self._progress.begin()
         return self._answer()
 
     def take_up(self, past: Past, *, now_s: float, pause: str = "", cancel: str = "") -> list[Instruction]:
@@ -108,13 +100,13 @@ class RunState:
 
         pause, cancel: who asked that it be paused, or ended, before anything starts; "" for nobody.
         """
-        self._now_s = now_s
-        self._first_failure = past.failure
+        self._decision.now_s = now_s
+        self._decision.first_failure = past.failure
         self._clock.begin(now_s - past.used_s)
         for name, stage in past.stages.items():
             if name in self._stages:
                 self._stages[name].past = stage
-        self._to_open.extend(stage for stage in self._stages.values() if stage.awaited == 0)
+        self._progress.begin()
         if pause or cancel:
             self.status = RunStatus.paused  # so that all is judged, and nothing starts
             self._work_off()
@@ -134,7 +126,7 @@ class RunState:
         if state not in (TaskState.running, TaskState.cancelling) or stage.attempt_number(index) != number:
             self.stale_reports += 1
             return []
-        self._now_s = now_s
+        self._decision.now_s = now_s
         self._lines.ended(stage, index)
         self._running -= 1
         stage.in_flight -= 1
@@ -149,24 +141,25 @@ class RunState:
         if retry_in_s is not None:
             self._wait_for_retry(stage, index, outcome, retry_in_s)
         else:
-            final = TaskState(outcome.state._value_)
-            self._note_failure(stage, outcome, final)
-            self._settle(stage, index, final, outcome.value)
+            final = _FINAL[outcome.state]
+            if final is TaskState.failed:
+                self._decision.failed(stage.name, outcome.cause, outcome.error)
+            self._progress.settle(stage, index, final, outcome.value)
         self._lines.offer(stage)
         return self._answer()
 
     def retry_due(self, step: str, map_index: int | None, *, now_s: float) -> list[Instruction]:
         """The wait before the next attempt is over."""
-        self._now_s = now_s
+        self._decision.now_s = now_s
         stage = self._stages[step]
         index = map_index or 0
         if stage.state(index) is TaskState.up_for_retry and self.status in _GOES_ON:
-            self._queue(stage, index)
+            self._progress.queue(stage, index)
         return self._answer()
 
     def limits_due(self, step: str, *, now_s: float) -> list[Instruction]:
         """A time limit of some instance of the step may be over."""
-        self._now_s = now_s
+        self._decision.now_s = now_s
         stage = self._stages[step]
         stage.check_s = None
         if self.status is not RunStatus.running:
@@ -174,13 +167,13 @@ class RunState:
         for index in stage.over_deadline(now_s):
             self._end_late(stage, index)
         for index in stage.waited_too_long(now_s):
-            self._fail_unstarted(stage, index, waited_too_long(stage.label(index), stage.step.queue_timeout_s))
-        self._watch(stage)
+            self._progress.fail_unstarted(stage, index, waited_too_long(stage.label(index), stage.step.queue_timeout_s))
+        self._decision.watch(stage)
         return self._answer()
 
     def run_time_due(self, *, now_s: float) -> list[Instruction]:
         """The timeout of the run may be over."""
-        self._now_s = now_s
+        self._decision.now_s = now_s
         left_s = self._clock.left_s(now_s)
         if left_s is None or self.status is not RunStatus.running:
             return []
@@ -200,186 +193,30 @@ class RunState:
 
     def pause(self, reason: str, *, now_s: float, now: bool = False) -> list[Instruction]:
         """Nothing starts until `resume`; what runs ends by itself, or `now`: it is taken back and spends nothing."""
-        self._now_s = now_s
+        self._decision.now_s = now_s
         may_pause = self.status is RunStatus.running or (now and self.status is RunStatus.pausing)
         if not may_pause:
             return []
         self.status = RunStatus.pausing
         self._clock.pause(now_s)
-        self._out.append(Record(RunPausing(reason, now)))
+        self._decision.record(RunPausing(reason, now))
         if now:
             self._take_all_back()
         return self._answer()
 
     def resume(self, reason: str, *, now_s: float) -> list[Instruction]:
         """A pause is over, and counts against no limit."""
-        self._now_s = now_s
+        self._decision.now_s = now_s
         if self.status not in (RunStatus.pausing, RunStatus.paused):
             return []
         self.status = RunStatus.running
-        self._out.append(Record(RunResumed(reason)))
+        self._decision.record(RunResumed(reason))
         paused_s = self._clock.resume(now_s)
         self._watch_run()
         for stage in self._stages.values():
             stage.shift_limits(paused_s)
-            self._watch(stage)
+            self._decision.watch(stage)
         return self._answer()
-
-    # -- readiness ----------------------------------------------------------------------------------------------
-
-    def _open(self, stage: StageState) -> None:
-        """Every upstream that is awaited as a whole is terminal: judge the step, and queue what may run."""
-        if stage.terminal or stage.width is not None:
-            return
-        past = stage.past
-        if past is not None and past.whole is not None:
-            stage.finish_whole(past.whole)
-            self._close(stage)
-            return
-        source = stage.elementwise
-        if source is not None:
-            self._open_elementwise(stage, source)
-            return
-        if past is None or not (past.opened or past.results):
-            verdict = judge(stage.step.trigger_rule, count(upstream.outcome() for upstream in stage.upstream))
-            if verdict is not Verdict.run:
-                self._finish_unstarted(stage, verdict)
-                return
-        if stage.step.mapped is None:
-            stage.open(None)
-        elif not self._open_map(stage):
-            return
-        self._tell_opened(stage)
-        stage.queue_all(self._now_s)
-        self._watch(stage)
-        self._lines.offer(stage)
-        self._wake_elementwise(stage)
-        if stage.unsettled == 0:
-            self._close(stage)
-
-    def _open_map(self, stage: StageState) -> bool:
-        past = stage.past
-        if past is not None and past.is_over:
-            stage.open(past.width)
-            return True
-        items = self._inputs.resolve(stage.mapped_input())
-        if not isinstance(items, Sequence | set | frozenset | Mapping) or isinstance(items, str | bytes):
-            self._refuse_map(stage, f"it is {type(items).__name__}. Return a list from the upstream task.")
-            return False
-        stage.items = list(cast("Iterable[object]", items))
-        if past is not None and past.width is not None and past.width != len(stage.items):
-            recorded = f"it has {len(stage.items)} items, and had {past.width} when some of them were committed."
-            self._refuse_map(stage, f"{recorded} Replay the run.")
-            return False
-        stage.open(len(stage.items))
-        return True
-
-    def _tell_opened(self, stage: StageState) -> None:
-        """Record that the step is ready, unless that is recorded; what is recorded of its instances is so again."""
-        past = stage.past
-        if past is None or not past.opened:
-            self._out.append(Record(TaskReady(task=stage.name, width=stage.map_width)))
-        if past is None:
-            return
-        if past.reused:
-            self._tell_reused(stage, past)
-        stage.put_back(past)
-        for index in stage.lost_for_good():
-            error = lost_too_often(stage.label(index), stage.spent_of(index))
-            self._first_failure = self._first_failure or (stage.name, Cause.lost, error)
-            state = TaskState.failed
-            self._out.append(Record(TaskFinished(stage.name, stage.map_index(index), state, Cause.lost, error)))
-            self._settle(stage, index, state, None)
-
-    def _tell_reused(self, stage: StageState, past: PastStage) -> None:
-        for index, value in sorted(past.results.items()):
-            event = TaskFinished(stage.name, stage.map_index(index), TaskState.succeeded, Cause.reused, None, value)
-            self._out.append(Record(event))
-
-    def _open_elementwise(self, stage: StageState, source: StageState) -> None:
-        """A map of a map: index i needs index i of `source` and every other upstream as a whole."""
-        if source.width is None:
-            if source.terminal:
-                verdict = judge(stage.step.trigger_rule, count(upstream.outcome() for upstream in stage.upstream))
-                self._finish_unstarted(stage, Verdict.skip if verdict is Verdict.run else verdict)
-            return
-        stage.open(source.width)
-        self._tell_opened(stage)
-        self._wake_elementwise(stage)
-        self._to_judge.extend((stage, index) for index in range(source.width) if source.is_settled(index))
-        if stage.unsettled == 0:
-            self._close(stage)
-
-    def _wake_elementwise(self, stage: StageState) -> None:
-        self._to_open.extend(reader for reader in stage.elementwise_downstream if reader.awaited == 0)
-
-    def _judge_element(self, stage: StageState, index: int) -> None:
-        source = stage.elementwise
-        assert source is not None
-        if stage.width is None or stage.state(index) is not TaskState.pending:
-            return
-        others = [upstream.outcome() for upstream in stage.upstream if upstream is not source]
-        verdict = judge(stage.step.trigger_rule, count([source.state(index), *others]))
-        if verdict is Verdict.run:
-            self._queue(stage, index)
-            return
-        state = _unstarted_state(verdict)
-        self._out.append(Record(TaskFinished(stage.name, stage.map_index(index), state, _unstarted_cause(verdict))))
-        self._settle(stage, index, state, None)
-
-    def _queue(self, stage: StageState, index: int) -> None:
-        stage.queue(index, self._now_s)
-        self._watch(stage)
-        self._lines.offer(stage)
-
-    # -- endings ------------------------------------------------------------------------------------------------
-
-    def _settle(self, stage: StageState, index: int, state: TaskState, value: Value | None) -> None:
-        stage.settle(index, state, value)
-        self._to_judge.extend((reader, index) for reader in stage.elementwise_downstream)
-        if stage.unsettled == 0:
-            self._close(stage)
-
-    def _close(self, stage: StageState) -> None:
-        """Every instance of the step is terminal: tell its downstream."""
-        if stage.terminal:
-            return
-        stage.close()
-        self._open_stages -= 1
-        for downstream in stage.downstream:
-            if downstream.elementwise is not stage:
-                downstream.awaited -= 1
-            if downstream.awaited == 0:
-                self._to_open.append(downstream)
-        for upstream in stage.upstream:
-            upstream.release_if_read()
-
-    def _finish_unstarted(self, stage: StageState, verdict: Verdict) -> None:
-        state = _unstarted_state(verdict)
-        self._out.append(Record(TaskFinished(stage.name, None, state, _unstarted_cause(verdict))))
-        stage.finish_whole(state)
-        self._close(stage)
-
-    def _refuse_map(self, stage: StageState, why: str) -> None:
-        message = f"{stage.name} maps over {stage.step.mapped!r}, which must be a list when the run gets there; {why}"
-        error = ErrorRecord(type="builtins:TypeError", message=message)
-        self._out.append(Record(TaskFinished(stage.name, None, TaskState.failed, Cause.bad_input, error)))
-        self._first_failure = self._first_failure or (stage.name, Cause.bad_input, error)
-        stage.finish_whole(TaskState.failed)
-        self._close(stage)
-
-    def _cancel_unstarted(self, stage: StageState) -> None:
-        if stage.terminal:
-            return
-        if stage.width is None:
-            self._out.append(Record(TaskFinished(stage.name, None, TaskState.cancelled, Cause.cancelled)))
-            stage.finish_whole(TaskState.cancelled)
-            self._close(stage)
-            return
-        for index in stage.unstarted():
-            event = TaskFinished(stage.name, stage.map_index(index), TaskState.cancelled, Cause.cancelled)
-            self._out.append(Record(event))
-            self._settle(stage, index, TaskState.cancelled, None)
 
     def _retry_in_s(self, stage: StageState, index: int, outcome: Outcome) -> float | None:
         if outcome.state is not AttemptState.failed or self.status not in _GOES_ON or index in stage.late:
@@ -389,11 +226,12 @@ class RunState:
     def _wait_for_retry(self, stage: StageState, index: int, outcome: Outcome, retry_in_s: float) -> None:
         stage.wait_for_retry(index)
         deadline_s = stage.deadline_s(index)
-        if deadline_s is not None and self._now_s + retry_in_s >= deadline_s:
+        if deadline_s is not None and self._decision.now_s + retry_in_s >= deadline_s:
             limit_s = stage.step.deadline_s or 0.0
-            self._fail_unstarted(stage, index, deadline_exceeded(stage.label(index), limit_s, last=outcome.error))
+            error = deadline_exceeded(stage.label(index), limit_s, last=outcome.error)
+            self._progress.fail_unstarted(stage, index, error)
             return
-        self._out.append(ScheduleRetry(stage.name, stage.map_index(index), retry_in_s))
+        self._decision.say(ScheduleRetry(stage.name, stage.map_index(index), retry_in_s))
 
     def _record_end(
         self,
@@ -419,40 +257,28 @@ class RunState:
             final=retry_in_s is None,
             retry_in_s=retry_in_s,
         )
-        self._out.append(Record(event))
-
-    def _note_failure(self, stage: StageState, outcome: Outcome, final: TaskState) -> None:
-        if final is TaskState.failed and self._first_failure is None:
-            self._first_failure = (stage.name, outcome.cause, outcome.error)
+        self._decision.record(event)
 
     def _end(self, event: RunCancelling) -> None:
         """Nothing starts any more: end what runs, and settle the rest."""
         self.status = RunStatus.cancelling
-        self._out.append(Record(event))
+        self._decision.record(event)
         for stage in self._stages.values():
             for index in stage.indices_in(TaskState.running):
                 self._cancel_attempt(stage, index)
         for stage in self._stages.values():
-            self._cancel_unstarted(stage)
+            self._progress.cancel_unstarted(stage)
 
     def _cancel_attempt(self, stage: StageState, index: int) -> None:
         stage.set(index, TaskState.cancelling)
-        self._out.append(CancelAttempt(stage.name, stage.map_index(index), stage.attempt_number(index)))
+        self._decision.say(CancelAttempt(stage.name, stage.map_index(index), stage.attempt_number(index)))
 
     # -- limits of time ---------------------------------------------------------------------------------------------
 
-    def _watch(self, stage: StageState) -> None:
-        """Have the step looked at when its next limit is over, unless that is so already."""
-        next_s = stage.next_limit_s()
-        if next_s is None or (stage.check_s is not None and stage.check_s <= next_s):
-            return
-        stage.check_s = next_s
-        self._out.append(CheckLimits(stage.name, max(0.0, next_s - self._now_s)))
-
     def _watch_run(self) -> None:
-        left_s = self._clock.left_s(self._now_s)
+        left_s = self._clock.left_s(self._decision.now_s)
         if left_s is not None:
-            self._out.append(CheckRunTime(left_s))
+            self._decision.say(CheckRunTime(left_s))
 
     def _end_late(self, stage: StageState, index: int) -> None:
         """The deadline of an instance is over: end what runs of it, start nothing more."""
@@ -462,7 +288,7 @@ class RunState:
                 self._cancel_attempt(stage, index)
             case TaskState.queued | TaskState.up_for_retry:
                 error = deadline_exceeded(stage.label(index), stage.step.deadline_s or 0.0)
-                self._fail_unstarted(stage, index, error)
+                self._progress.fail_unstarted(stage, index, error)
             case _:
                 pass
 
@@ -470,21 +296,13 @@ class RunState:
         error = deadline_exceeded(stage.label(index), stage.step.deadline_s or 0.0)
         return replace(outcome, state=AttemptState.failed, cause=Cause.timed_out, error=error)
 
-    def _fail_unstarted(self, stage: StageState, index: int, error: ErrorRecord) -> None:
-        """An instance that waits for its turn or its retry, and whose time is over."""
-        event = TaskFinished(stage.name, stage.map_index(index), TaskState.failed, Cause.timed_out, error)
-        self._out.append(Record(event))
-        self._first_failure = self._first_failure or (stage.name, Cause.timed_out, error)
-        stage.leave_line(index)
-        self._settle(stage, index, TaskState.failed, None)
-
     # -- pauses -----------------------------------------------------------------------------------------------------
 
     def _take_all_back(self) -> None:
         for stage in self._stages.values():
             for index in stage.indices_in(TaskState.running):
                 stage.taken_back.add(index)
-                self._out.append(CancelAttempt(stage.name, stage.map_index(index), stage.attempt_number(index)))
+                self._decision.say(CancelAttempt(stage.name, stage.map_index(index), stage.attempt_number(index)))
 
     def _take_back(self, stage: StageState, index: int, number: int, outcome: Outcome, started_at: float) -> bool:
         """True if a pause ended that attempt: it spends nothing, and the instance is queued again."""
@@ -494,8 +312,8 @@ class RunState:
         if outcome.state is not AttemptState.cancelled or self.status not in _GOES_ON or index in stage.late:
             return False
         self._record_end(stage, index, number, outcome, started_at, retry_in_s=0.0)
-        stage.queue_again(index, self._now_s)
-        self._watch(stage)
+        stage.queue_again(index, self._decision.now_s)
+        self._decision.watch(stage)
         self._lines.offer(stage)
         return True
 
@@ -517,34 +335,27 @@ class RunState:
             memory_bytes=quota_bytes,
             width=stage.map_width,
             queue_timeout_s=stage.step.queue_timeout_s,
-            queue_left_s=stage.waited(index, self._now_s),
+            queue_left_s=stage.waited(index, self._decision.now_s),
             cpu_ids=cpu_ids,
         )
-        self._out.append(Record(AttemptStarted(stage.name, map_index, number, stage.executor, quota_bytes)))
-        self._out.append(StartAttempt(attempt, stage.executor))
+        self._decision.record(AttemptStarted(stage.name, map_index, number, stage.executor, quota_bytes))
+        self._decision.say(StartAttempt(attempt, stage.executor))
 
     def _answer(self) -> list[Instruction]:
         self._work_off()
         if self._running == 0:
-            if self._open_stages == 0 and self.status in _MAY_FINISH:
+            if self._progress.is_over and self.status in _MAY_FINISH:
                 self._finish()
             elif self.status is RunStatus.pausing:
                 self.status = RunStatus.paused
-                self._out.append(Record(RunPaused()))
-        out, self._out = self._out, []
-        return out
+                self._decision.record(RunPaused())
+        return self._decision.taken()
 
     def _work_off(self) -> None:
-        """Follow up what an event has set free; by lists and not by calls, since a chain may be thousands long."""
         if self.status not in _GOES_ON:
-            self._to_open.clear()
-            self._to_judge.clear()
+            self._progress.stop()
             return
-        while self._to_open or self._to_judge:
-            if self._to_judge:
-                self._judge_element(*self._to_judge.popleft())
-            else:
-                self._open(self._to_open.popleft())
+        self._progress.follow_up()
         if self.status is RunStatus.running:
             for stage, index, cpu_ids in self._lines.startable():
                 self._start(stage, index, cpu_ids)
@@ -553,22 +364,14 @@ class RunState:
         if self._timed_out:
             self.status = RunStatus.failed
             over = run_timed_out(self._clock.timeout_s or 0.0)
-            self._out.append(Finish(RunStatus.failed, Cause.timed_out, None, over))
+            self._decision.say(Finish(RunStatus.failed, Cause.timed_out, None, over))
         elif self.status is RunStatus.cancelling:
             self.status = RunStatus.cancelled
-            self._out.append(Finish(RunStatus.cancelled, Cause.cancelled, None, None))
-        elif self._first_failure is not None:
-            step, cause, error = self._first_failure
+            self._decision.say(Finish(RunStatus.cancelled, Cause.cancelled, None, None))
+        elif self._decision.first_failure is not None:
+            step, cause, error = self._decision.first_failure
             self.status = RunStatus.failed
-            self._out.append(Finish(RunStatus.failed, cause, None, error, failed_step=step))
+            self._decision.say(Finish(RunStatus.failed, cause, None, error, failed_step=step))
         else:
             self.status = RunStatus.succeeded
-            self._out.append(Finish(RunStatus.succeeded, Cause.ran, self._inputs.value(self.plan.graph.result), None))
-
-
-def _unstarted_state(verdict: Verdict) -> TaskState:
-    return TaskState.upstream_failed if verdict is Verdict.upstream_failed else TaskState.skipped
-
-
-def _unstarted_cause(verdict: Verdict) -> Cause:
-    return Cause.upstream if verdict is Verdict.upstream_failed else Cause.condition
+            self._decision.say(Finish(RunStatus.succeeded, Cause.ran, self._inputs.value(self.plan.graph.result), None))
