@@ -46,8 +46,8 @@ class FrameParser:
 
     Give it bytes with `feed`, or have a socket write into `writable()` and say with `written` how many came; while
     `whole_bytes` is above 0, better receive that many as one piece and hand it over with `received`. A length is
-    checked before room is made for it: memory stays below read_bytes + max_frame_bytes. After an error the parser is
-    of no more use, since where the next frame begins is not known.
+    checked before room is made for it: memory stays below read_bytes + max_frame_bytes + one piece. After an error the
+    parser is of no more use, since where the next frame begins is not known.
 
     max_first_frame_bytes: what is known of the peer then is nothing, so its first frame has no flags either.
     known_flags: a frame with any other is refused.
