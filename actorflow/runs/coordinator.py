@@ -115,6 +115,8 @@ class Coordinator(Actor):
                 case Record(event):
                     self.recorded_seq = self.journal.append(event)
                 case StartAttempt(attempt, executor):
+                    if self.journal.blocked is not None:  # no room on the disk: nothing starts before there is
+                        await self.journal.room()
                     stage = self._stage(attempt.step, executor)
                     await stage.tell(Stage.start, attempt, self.recorded_seq)
                 case CancelAttempt(step, map_index, number):
