@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from actorflow.flows.retry import Retry as Retry
     from actorflow.flows.task import Task as Task
     from actorflow.flows.task import task as task
+    from actorflow.recompose import resume as resume
+    from actorflow.recompose import resume_async as resume_async
     from actorflow.runs.control import RunControl as RunControl
     from actorflow.runs.output import OutputRecord as OutputRecord
     from actorflow.runs.output_log import OutputLimits as OutputLimits
@@ -88,6 +90,8 @@ _HOME: Final = {
     "dag": "actorflow.flows.dag",
     "handler": "actorflow.actors.handler",
     "print_tree": "actorflow.actors.tree_view",
+    "resume": "actorflow.recompose",
+    "resume_async": "actorflow.recompose",
     "run": "actorflow.compose",
     "run_async": "actorflow.compose",
     "task": "actorflow.flows.task",
@@ -131,6 +135,8 @@ __all__ = [
     "dag",
     "handler",
     "print_tree",
+    "resume",
+    "resume_async",
     "run",
     "run_async",
     "task",

@@ -20,18 +20,20 @@ from actorflow.executors.thread import ThreadExecutor
 from actorflow.flows.dag import BoundDag, Dag
 from actorflow.flows.limits import NO_LIMITS, RunLimits
 from actorflow.flows.plan import Plan, make_plan
+from actorflow.flows.structure import source_digests, structure_of
 from actorflow.own_loop import Backend, run_in_own_loop, running_loop
 from actorflow.runs.control import RunControl
 from actorflow.runs.control_socket import Answers, ControlPlace, socket_path
 from actorflow.runs.events import Record, RecordedLimits, RecordedParam, RecordedTask, RunStarted
 from actorflow.runs.executor import ErrorRecord, Executor
 from actorflow.runs.instructions import Finish
+from actorflow.runs.journal import Journal
 from actorflow.runs.large_values import ValueOptions
 from actorflow.runs.output_capture import captured_prints
 from actorflow.runs.output_log import OutputLog
 from actorflow.runs.output_settings import DEFAULT_OUTPUT, OutputSettings
 from actorflow.runs.provenance import code_digest, revision_of
-from actorflow.runs.runner import RunInput, run_plan
+from actorflow.runs.runner import RunInput, TakenUp, run_plan
 from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore, new_run_id
@@ -116,13 +118,12 @@ def run(
 ) -> RunResult[R_co]:
     """Run a pipeline to its end in a loop of its own, and say how it ended; a failing task raises nothing here.
 
-    limits: of the run as a whole, over those of its dag.
-    on_records: called in the loop with each group of events once it is on disk. backend: asyncio means uvloop where it
-    is installed, unless ACTORFLOW_UVLOOP=0. output: what becomes of what tasks print. tags: what `actorflow runs` finds
-    it by. values: from which size on they are kept outside of the journal's rows, and how long. telemetry: to
-    OpenTelemetry; True through the tracer provider that this program has set up, else as the OTEL_* variables say; or through the provider
-    given. Raises FlowFaults where nothing can run, StoreError where the journal cannot be written, TelemetryMissing
-    without the extra `otel`.
+    limits: of the run as a whole, over those of its dag. on_records: called in the loop with each group of events once
+    it is on disk. backend: asyncio means uvloop where it is installed, unless ACTORFLOW_UVLOOP=0. output: what becomes
+    of what tasks print. tags: what `actorflow runs` finds it by. values: from which size on they are kept outside of
+    the journal's rows, and how long. telemetry: to OpenTelemetry; True through the tracer provider that this program
+    has set up, else as the OTEL_* variables say; or through the provider given. Raises FlowFaults where nothing can
+    run, StoreError where the journal cannot be written, TelemetryMissing without the extra `otel`.
     """
     if _in_a_loop():
         raise RuntimeError("actorflow.run starts a loop of its own; inside a running one use `await run_async(...)`")
@@ -185,9 +186,25 @@ async def execute(
     run_id: str | None = None,
 ) -> RunResult[R_co]:
     """Carry out a plan that was made from `dag`."""
-    header = _header(plan, settings, run_id or new_run_id())
+    header = make_header(plan, dag, settings, run_id or new_run_id())
     store = SqliteStore(settings.store, values=settings.values)
     journal = store.create_run(header.run_id)
+    return await carry_out(plan, dag, header, store, journal, settings=settings, on_records=on_records, control=control)
+
+
+async def carry_out(
+    plan: Plan,
+    dag: Dag[Any, R_co],
+    header: RunStarted,
+    store: SqliteStore,
+    journal: Journal,
+    *,
+    settings: RunSettings,
+    on_records: Observer | None = None,
+    control: RunControl | None = None,
+    taken_up: TakenUp | None = None,
+) -> RunResult[R_co]:
+    """Run a plan to its end, on a journal that is open, and close that. taken_up: what there is of it already."""
     if on_records is not None:
         journal.subscribe(on_records)
     executors, watch = make_executors(plan, settings), settings.telemetry
@@ -197,6 +214,7 @@ async def execute(
     given = RunInput(
         plan=plan,
         header=header,
+        taken_up=taken_up,
         journal=journal,
         executors=executors,
         module=plan.graph.module,
@@ -254,7 +272,11 @@ def _process_executor(settings: RunSettings) -> Executor:
     return ProcessExecutor(settings.workers, grace_s=settings.grace_s / 2)
 
 
-def _header(plan: Plan, settings: RunSettings, run_id: str) -> RunStarted:
+def make_header(
+    plan: Plan, dag: Dag[Any, Any], settings: RunSettings, run_id: str, *, replay_of: str = ""
+) -> RunStarted:
+    """The first event of a run. replay_of: the run whose parameters it takes; "" for none."""
+    structure = structure_of(plan.graph)
     tasks = tuple(
         RecordedTask(
             name=planned.step.name,
@@ -271,6 +293,7 @@ def _header(plan: Plan, settings: RunSettings, run_id: str) -> RunStarted:
             deadline_s=planned.step.deadline_s,
             queue_timeout_s=planned.step.queue_timeout_s,
             cpus=planned.step.cpus,
+            structure=structure.steps[planned.step.name],
         )
         for planned in plan.steps
     )
@@ -295,6 +318,9 @@ def _header(plan: Plan, settings: RunSettings, run_id: str) -> RunStarted:
             default_memory_bytes=plan.caps.default_memory_bytes,
             max_cpus=plan.caps.max_cpus,
         ),
+        structure=structure.hash,
+        sources=source_digests(dag.functions),
+        replay_of=replay_of,
     )
 
 

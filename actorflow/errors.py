@@ -23,6 +23,8 @@ ActorflowError
 │   ├── DecodeError
 │   └── EncodeError
 ├── FlowFaults                  everything that is wrong with a pipeline's file
+├── ResumeRefused               a run that cannot go on as it is asked to
+│   └── StructureChanged        its dag is another one by now
 ├── RunFailed                   the value of a run that did not succeed
 ├── RunUnreachable              a run that cannot be asked
 ├── StoreError                  the store of runs
@@ -98,6 +100,8 @@ from actorflow.actors.factory import NotImportable as NotImportable
 from actorflow.compose import RunFailed as RunFailed
 from actorflow.flows.faults import FlowFaults as FlowFaults
 from actorflow.runs.control_client import RunUnreachable as RunUnreachable
+from actorflow.runs.resume import ResumeRefused as ResumeRefused
+from actorflow.runs.resume import StructureChanged as StructureChanged
 from actorflow.runs.store_errors import AmbiguousRun as AmbiguousRun
 from actorflow.runs.store_errors import ForeignStore as ForeignStore
 from actorflow.runs.store_errors import JournalDamaged as JournalDamaged

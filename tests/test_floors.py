@@ -28,13 +28,14 @@ FLOORS = {
     "actorflow.telemetry": 4,
     "actorflow.compose": 5,
     "actorflow.service": 5,
-    "actorflow.cli": 6,
-    "actorflow": 7,
-    "actorflow.supervisors": 7,
-    "actorflow.transports": 7,
-    "actorflow.testing": 7,
-    "actorflow.errors": 7,
-    "actorflow.__main__": 7,
+    "actorflow.recompose": 6,
+    "actorflow.cli": 7,
+    "actorflow": 8,
+    "actorflow.supervisors": 8,
+    "actorflow.transports": 8,
+    "actorflow.testing": 8,
+    "actorflow.errors": 8,
+    "actorflow.__main__": 8,
 }
 
 # What a floor may know of the outside world.

@@ -25,6 +25,7 @@ from actorflow.runs.instructions import (
     StartAttempt,
 )
 from actorflow.runs.journal import Journal
+from actorflow.runs.restore import Past
 from actorflow.runs.run_state import RunState
 from actorflow.runs.stage import Stage
 from actorflow.runs.states import RunStatus
@@ -66,6 +67,10 @@ class Coordinator(Actor):
     @handler
     async def begin(self) -> None:
         await self._carry_out(self.state.begin(now_s=anyio.current_time()))
+
+    @handler
+    async def take_up(self, past: Past, pause: str, cancel: str) -> None:
+        await self._carry_out(self.state.take_up(past, now_s=anyio.current_time(), pause=pause, cancel=cancel))
 
     @handler
     async def report(self, report: Report) -> None:

@@ -71,6 +71,7 @@ class Journal:
 
     max_queued_events, max_queued_bytes: how much may wait for the disk before `room` waits. full_limit_s: how long a
     full disk is waited for before the journal fails.
+    replayed: called with every event that is there already, in order.
     dropped_events counts what came after a failure, observer_failures the observers that raised and were let go.
     """
 
@@ -82,6 +83,7 @@ class Journal:
         max_queued_bytes: int = MAX_QUEUED_BYTES,
         full_limit_s: float = FULL_LIMIT_S,
         now: Callable[[], float] = time.time,
+        replayed: Callable[[Record], object] | None = None,
     ) -> None:
         self.run_id = log.run_id
         self.dropped_events = 0
@@ -97,7 +99,7 @@ class Journal:
         self._max_inline_bytes = log.max_inline_bytes
         self._tally = Tally(log.run_id)
         self._readers = None if log.keeps_read else ValueReaders(self._is_large)
-        self._replay()
+        self._replay(replayed)
         self._blocked: JournalFailed | None = None
         self._blocked_observers: list[BlockedObserver] = []
         self._announced = False
@@ -256,7 +258,7 @@ class Journal:
     def _is_large(self, value: Value) -> bool:
         return value.is_spilled or value.size_bytes > (self._max_inline_bytes or 0)
 
-    def _replay(self) -> None:
+    def _replay(self, replayed: Callable[[Record], object] | None) -> None:
         """What the tally and the readers of values know of the rows that are there."""
         if not self._last_seq:
             return
@@ -265,6 +267,8 @@ class Journal:
             self._tally.apply(ts, event)
             if self._readers is not None:
                 self._readers.apply(event)
+            if replayed is not None:
+                replayed(Record(seq, ts, event))
 
     async def _idle(self) -> None:
         """Wait for an event to write, and meanwhile for the anchor to be due."""

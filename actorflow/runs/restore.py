@@ -13,7 +13,7 @@ trigger rule says by now; one without is judged anew by a person's resume.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from actorflow.runs.events import (
@@ -82,7 +82,7 @@ class Past:
 
     failure: the first that counts. cancel_reason: who asked for a cancel. paused_by: who asked for the pause it is in.
     used_s: how long it went on, pauses left out. last_seq: of the last event. sources: of the text of each task, as it
-    was last taken up. executor: the run's default.
+    was last taken up. executor: the run's default. end: how it ended, None if it has not.
     """
 
     header: RunStarted
@@ -95,6 +95,7 @@ class Past:
     last_seq: int = 0
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
     executor: str | None = None
+    end: RunFinished | None = None
 
     @property
     def is_over(self) -> bool:
@@ -107,9 +108,13 @@ class Past:
 
 
 class PastFold:
-    """Fed with every event of a run, in order; `past` then tells what a new owner goes on from."""
+    """Fed with every event of a run, in order; `past` then tells what a new owner goes on from.
 
-    def __init__(self) -> None:
+    keep: what stands for the value of a row of that seq, such as one that is read again when somebody asks for it.
+    """
+
+    def __init__(self, keep: Callable[[int, Value], Value] | None = None) -> None:
+        self._keep = keep
         self._header: RunStarted | None = None
         self._stages: dict[str, PastStage] = {}
         self._status = RunStatus.queued
@@ -122,6 +127,7 @@ class PastFold:
         self._last_seq = 0
         self._sources: dict[str, str] = {}
         self._executor: str | None = None
+        self._end: RunFinished | None = None
         self._allowed: frozenset[str] = frozenset()
 
     def apply(self, record: Record) -> None:
@@ -159,6 +165,7 @@ class PastFold:
             last_seq=self._last_seq,
             sources=self._sources,
             executor=self._executor,
+            end=self._end,
         )
 
     def _other(self, event: Event) -> None:
@@ -182,13 +189,14 @@ class PastFold:
             case RunResumed():
                 self._resumed(event)
             case RunFinished():
-                self._status = event.status
+                self._status, self._end = event.status, event
                 self._count_time(None)
             case AttemptStarted() | AttemptFinished():  # fed by `apply`
                 raise AssertionError(event)
 
     def _resumed(self, event: RunResumed) -> None:
         if event.taken_up:
+            self._end = None
             self._take_up(refreshed=event.refreshed)
             self._sources |= event.sources
             self._executor = event.executor or self._executor
@@ -248,7 +256,9 @@ class PastFold:
             self._note_failure(event.task, event.cause, event.error)
 
     def _commit(self, stage: PastStage, index: int, value: Value | None) -> None:
-        stage.results[index] = Value.of(None) if value is None else value
+        if value is not None and self._keep is not None:
+            value = self._keep(self._last_seq, value)
+        stage.results[index] = value or _NONE
         stage.numbers.pop(index, None)
         if stage.spent:
             stage.spent.pop(index, None)
@@ -270,6 +280,7 @@ class PastFold:
             stage.lost.clear()
 
 
+_NONE = Value.of(None)
 _LOST = Outcome(state=AttemptState.failed, cause=Cause.lost)
 
 

@@ -32,7 +32,7 @@ from actorflow.runs.control import RunControl
 from actorflow.runs.control_socket import Answers, ControlPlace, ControlSocket
 from actorflow.runs.coordinator import Coordinator
 from actorflow.runs.error_record import error_record
-from actorflow.runs.events import RunFinished, RunStarted
+from actorflow.runs.events import RunFinished, RunResumed, RunStarted
 from actorflow.runs.executor import Cause, ErrorRecord, Executor, RunSite
 from actorflow.runs.instructions import Finish
 from actorflow.runs.journal import Journal
@@ -40,6 +40,7 @@ from actorflow.runs.journal_news import journal_news
 from actorflow.runs.output_log import OutputLog
 from actorflow.runs.output_news import output_news
 from actorflow.runs.requests import Requests
+from actorflow.runs.restore import Past
 from actorflow.runs.run_state import RunState
 from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
@@ -51,12 +52,26 @@ KILL_GRACE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenUp:
+    """What a run goes on from. event: what is recorded of that; None for a new run that reuses another's results.
+
+    pause, cancel: who asked that it be paused, or ended, before anything starts; "" for nobody.
+    """
+
+    past: Past
+    event: RunResumed | None = None
+    pause: str = ""
+    cancel: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunInput:
     """What the runner is given: the plan, its durable side, and where attempts execute.
 
-    header: the run's first event. functions: the plain functions behind "module:qualname" task names.
-    control: where others may ask about the run while it lasts; None: nowhere. output: where what tasks print goes;
-    closed with the run. grace_s: how long what runs may take to end once it is cancelled.
+    header: the run's first event. taken_up: what there is already, None for a run that begins. functions: the plain
+    functions behind "module:qualname" task names. control: where others may ask about the run while it lasts; None:
+    nowhere. output: where what tasks print goes; closed with the run. grace_s: how long what runs may take to end once
+    it is cancelled.
     """
 
     plan: Plan
@@ -69,6 +84,13 @@ class RunInput:
     control: ControlPlace | None = None
     output: OutputLog | None = None
     grace_s: float = CANCEL_GRACE_S
+    taken_up: TakenUp | None = None
+
+    @property
+    def first_event(self) -> RunStarted | RunResumed:
+        """What is recorded before anything else."""
+        taken_up = self.taken_up
+        return self.header if taken_up is None or taken_up.event is None else taken_up.event
 
     @property
     def run_id(self) -> str:
@@ -137,7 +159,11 @@ class Run(Actor):
         )
         self.coordinator = await self.context.spawn(factory, name="coordinator", restart=Restart.temporary)
         self.context.monitor(self.coordinator)
-        await self.coordinator.tell(Coordinator.begin)
+        taken_up = given.taken_up
+        if taken_up is None:
+            await self.coordinator.tell(Coordinator.begin)
+        else:
+            await self.coordinator.tell(Coordinator.take_up, taken_up.past, taken_up.pause, taken_up.cancel)
         self.begun.set()
 
     @handler
@@ -191,7 +217,7 @@ async def run_plan(given: RunInput, *, control: RunControl | None = None, rng: R
 
     Cancelling the caller cancels the run, waits for it within its grace, and goes on as cancelled.
     """
-    given.journal.append(given.header)
+    given.journal.append(given.first_event)
     runner = _Runner(given)
     async with ActorSystem() as system:
         await runner.run(system, control or RunControl(), rng or Random())
