@@ -107,7 +107,8 @@ class Cell(Child):
         self.holdings: Holdings | None = None
         self._factory = factory
         self._name = name
-        self.named = name is not None
+        # A name given is kept whole: a pipeline's actors are looked up by it several times a task.
+        self.named = None if name is None else name if parent is None else f"{parent.path}/{name}"
         self.actor: Actor | None = None
         self.table: Table = NO_TABLE
         self._native_task: object = None
@@ -133,7 +134,7 @@ class Cell(Child):
 
     @property
     def path(self) -> str:
-        return self.name if self.parent is None else f"{self.parent.path}/{self.name}"
+        return self.named or (self.name if self.parent is None else f"{self.parent.path}/{self.name}")
 
     @property
     def label(self) -> str:

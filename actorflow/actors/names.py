@@ -24,8 +24,9 @@ class Names:
 
     def free(self, cell: Cell) -> None:
         """Take back the name of `cell`, if it has one."""
-        if self._cells and self._cells.get(cell.path) is cell:
-            del self._cells[cell.path]
+        path = cell.named
+        if path is not None and self._cells.get(path) is cell:
+            del self._cells[path]
 
     def find(self, name: str) -> Cell | None:
         return self._cells.get(name)
