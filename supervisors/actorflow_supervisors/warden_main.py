@@ -32,10 +32,11 @@ import time
 from collections.abc import Callable
 
 from actorflow_supervisors.prctl import become_subreaper
-from actorflow_supervisors.process_tree import Stat, below, children, stat_of
 from actorflow_supervisors.warden_end import end_all
 from actorflow_supervisors.warden_frames import Frame, FrameError, FrameSocket
+from actorflow_supervisors.warden_orphans import look_after_orphans
 from actorflow_supervisors.warden_spawn import IGNORED, Spawner
+from actorflow_supervisors.warden_start import StartOrder
 from actorflow_supervisors.warden_tree import Tree
 from actorflow_supervisors.warden_zygote import ForkRequest, ZygoteLink
 
@@ -149,24 +150,15 @@ class Warden:
         """A zygote has answered: children that were unknown may be looked at again."""
         self._look_after_orphans()
 
-    def start_fresh(self, start: Frame, request: ForkRequest) -> None:
+    def start_fresh(self, order: StartOrder, request: ForkRequest) -> None:
         """A worker from an interpreter of its own, which is started as its zygote was."""
-        cwd, _, arguments, *rest = start.fields[2:]
-        again = [
-            b"%d" % request.id,
-            request.marker,
-            cwd,
-            b"%f" % request.stopped_limit_s,
-            arguments,
-            *rest[:-1],
-            b"1 2",
-        ]
         *streams, sock = request.fds
         ours, theirs = socket.socketpair()
         letter = FrameSocket(ours)
+        again = order.again(request.id, request.marker, request.stopped_limit_s, tuple(streams))
         try:
             letter.send("become", request.payload, fds=(sock,))  # it fits, and lies there until it is read
-            tree = self._spawn(Frame("start", again, streams), theirs)
+            tree = self._spawn(again, theirs)
         except OSError as exc:
             self.tell("failed", request.id, str(exc))
             return
@@ -180,38 +172,38 @@ class Warden:
     # what the supervisor asks
 
     def _start(self, frame: Frame) -> None:
+        order = StartOrder.of(frame)
         try:
-            self._spawn(frame)
+            self._spawn(order)
         except OSError as exc:
-            self.tell("failed", frame.fields[0], str(exc))
+            self.tell("failed", order.id, str(exc))
         finally:
-            frame.close()
+            order.close()
 
-    def _spawn(self, frame: Frame, control: socket.socket | None = None) -> Tree:
+    def _spawn(self, order: StartOrder, control: socket.socket | None = None) -> Tree:
         """control: inherited under its number here, which is appended to argv with this pid and the marker."""
-        id, marker, cwd, stopped_limit_s, arguments, *rest = frame.fields
-        argv, pairs, numbers = rest[: int(arguments)], rest[int(arguments) : -1], rest[-1].split()
-        env = dict(pair.split(b"=", 1) for pair in (*pairs, marker))
+        argv = list(order.argv)
         null = os.open(os.devnull, os.O_RDWR)
         try:
-            fds = [(0, null), *zip(map(int, numbers), frame.fds, strict=True)]
+            fds = [(0, null), *order.fds]
             if control is not None:
                 fds.append((control.fileno(), control.fileno()))
-                argv = [*argv, b"%d" % control.fileno(), b"%d" % self.pid, marker]
-            pid = self.spawner.spawn(argv, env, cwd, fds)
+                argv += (b"%d" % control.fileno(), b"%d" % self.pid, order.marker)
+            pid = self.spawner.spawn(argv, order.env, order.cwd, fds)
         finally:
             os.close(null)
-        return self.began(int(id), pid, marker, float(stopped_limit_s))
+        return self.began(order.id, pid, order.marker, order.stopped_limit_s)
 
     def _start_zygote(self, frame: Frame) -> None:
+        order = StartOrder.of(frame)
         ours, theirs = socket.socketpair()
         try:
-            tree = self._spawn(frame, theirs)
-            self._zygotes[tree.id] = ZygoteLink(frame, tree, ours, self)
+            tree = self._spawn(order, theirs)
+            self._zygotes[tree.id] = ZygoteLink(order, tree, ours, self)
         except OSError as exc:
             ours.close()
-            frame.close()
-            self.tell("failed", frame.fields[0], str(exc))
+            order.close()
+            self.tell("failed", order.id, str(exc))
         finally:
             theirs.close()
 
@@ -303,25 +295,9 @@ class Warden:
             tree.child_ended()
 
     def _look_after_orphans(self) -> None:
-        """Reap what has ended, and kill whoever can belong to no living tree. What a zygote has just forked waits."""
-        if any(zygote.is_forking for zygote in self._zygotes.values()):
-            return
-        for pid in children(self.pid):
-            stat = None if pid in self._roots else stat_of(pid)
-            if stat is not None and not self._reaped(stat) and self._is_stray(stat):
-                for member in (stat, *below(pid)):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(member.pid, signal.SIGKILL)
-
-    def _reaped(self, orphan: Stat) -> bool:
-        return orphan.gone and os.waitpid(orphan.pid, os.WNOHANG) != (0, 0)
-
-    def _is_stray(self, orphan: Stat) -> bool:
-        """Nobody claims it, and no worker is old enough to have started it."""
-        return not any(
-            tree.claims(orphan) or (tree.id not in self._zygotes and tree.started <= orphan.started)
-            for tree in self._trees.values()
-        )
+        """What a zygote has just forked, and the warden does not know yet, looks like one: that waits."""
+        if not any(zygote.is_forking for zygote in self._zygotes.values()):
+            look_after_orphans(self.pid, self._trees.values(), self._zygotes)
 
 
 def _wake(number: int, frame: object) -> None:

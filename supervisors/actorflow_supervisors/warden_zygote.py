@@ -21,6 +21,7 @@ from actorflow_supervisors.warden_frames import Frame, FrameError, FrameSocket
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing itself is not worth its import
     from actorflow_supervisors.warden_main import Warden
+    from actorflow_supervisors.warden_start import StartOrder
     from actorflow_supervisors.warden_tree import Tree
 
 
@@ -45,7 +46,7 @@ class ForkRequest:
 class ZygoteLink:
     """One zygote. start: how it was started, for the fresh interpreters."""
 
-    def __init__(self, start: Frame, tree: Tree, sock: socket.socket, warden: Warden) -> None:
+    def __init__(self, start: StartOrder, tree: Tree, sock: socket.socket, warden: Warden) -> None:
         self.start = start
         self.id = tree.id
         self._pipe = FrameSocket(sock)
