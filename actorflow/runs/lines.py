@@ -52,7 +52,11 @@ class Lines:
                     heapq.heappop(line)
                     self._waiting.append(stage)
                     continue
-                yield self._taken(stage)
+                if self._admission is None:
+                    self._free[executor] -= 1
+                    yield stage, stage.next_queued(), ()
+                else:
+                    yield self._taken(self._admission, stage)
 
     def ended(self, stage: StageState, index: int) -> None:
         """An attempt runs no more: its slot is free, and what it counted for."""
@@ -62,12 +66,13 @@ class Lines:
 
     def _startable_waiting(self) -> Iterator[tuple[StageState, int, tuple[int, ...]]]:
         """In order of arrival; a step that has started something goes to the end with what else it has."""
-        assert self._admission is not None
+        admission = self._admission
+        assert admission is not None
         for stage in list(self._waiting):
             has_started = False
-            while stage.may_start() and self._free[stage.executor] > 0 and self._admits(self._admission, stage):
+            while stage.may_start() and self._free[stage.executor] > 0 and self._admits(admission, stage):
                 has_started = True
-                yield self._taken(stage)
+                yield self._taken(admission, stage)
             if not stage.may_start():
                 self._waiting.remove(stage)
                 stage.in_line = False
@@ -75,12 +80,10 @@ class Lines:
                 self._waiting.remove(stage)
                 self._waiting.append(stage)
 
-    def _taken(self, stage: StageState) -> tuple[StageState, int, tuple[int, ...]]:
+    def _taken(self, admission: Admission, stage: StageState) -> tuple[StageState, int, tuple[int, ...]]:
         self._free[stage.executor] -= 1
         index = stage.next_queued()
-        if self._admission is None:
-            return stage, index, ()
-        held = self._admission.take((stage.name, index), self._need(stage, index), of=stage, pinned=stage.step.affinity)
+        held = admission.take((stage.name, index), self._need(stage, index), of=stage, pinned=stage.step.affinity)
         return stage, index, held.cpu_ids
 
     def _admits(self, admission: Admission, stage: StageState) -> bool:

@@ -323,19 +323,20 @@ class RunState:
         number = stage.begin_attempt(index)
         self._running += 1
         map_index = stage.map_index(index)
-        quota_bytes = stage.quota_bytes(index)
+        step = stage.step
+        quota_bytes = step.memory_bytes if step.memory_growth is None else stage.quota_bytes(index)
         attempt = AttemptSpec(
             run_id=self.run_id,
             step=stage.name,
             map_index=map_index,
             number=number,
-            task=stage.step.task,
+            task=step.task,
             arguments=self._inputs.arguments(stage, index),
-            timeout_s=stage.step.timeout_s,
+            timeout_s=step.timeout_s,
             memory_bytes=quota_bytes,
             width=stage.map_width,
-            queue_timeout_s=stage.step.queue_timeout_s,
-            queue_left_s=stage.waited(index, self._decision.now_s),
+            queue_timeout_s=step.queue_timeout_s,
+            queue_left_s=None if step.queue_timeout_s is None else stage.waited(index, self._decision.now_s),
             cpu_ids=cpu_ids,
         )
         self._decision.record(AttemptStarted(stage.name, map_index, number, stage.executor, quota_bytes))
