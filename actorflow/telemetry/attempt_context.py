@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry import trace
-from opentelemetry.context import attach, detach
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
 from actorflow.telemetry.identity import TraceContext, read_traceparent
@@ -41,10 +41,15 @@ def span_context(context: TraceContext) -> SpanContext:
     return SpanContext(context.trace_id, context.span_id, True, TraceFlags(int(context.sampled)), state)
 
 
+def around_span(context: TraceContext) -> Context:
+    """The current OpenTelemetry context, with that span as the current one."""
+    return trace.set_span_in_context(NonRecordingSpan(span_context(context)))
+
+
 @contextmanager
 def current(context: TraceContext) -> Generator[None]:
     """Spans that are started inside nest inside that one."""
-    token = attach(trace.set_span_in_context(NonRecordingSpan(span_context(context))))
+    token = attach(around_span(context))
     try:
         yield
     finally:

@@ -43,6 +43,10 @@ class Follower(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def queued(self) -> int:
+        return len(self._queue)
+
     def feed(self, items: Sequence[T]) -> None:
         """Queue them; returns at once."""
         with self._changed:

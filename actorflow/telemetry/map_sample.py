@@ -58,6 +58,10 @@ class MapSample:
         self._keep_if_slow(spans, seconds)
         return []
 
+    def is_quick(self, seconds: float) -> bool:
+        """True if an instance that neither failed nor was retried will not be shown for its duration."""
+        return len(self._slowest) >= self._limits.slowest and (not self._slowest or seconds <= self._slowest[0][0])
+
     def rest(self) -> list[SpanRecord]:
         """The spans of the slowest, once all have ended."""
         kept, self._slowest = sorted(self._slowest, key=lambda one: one[1]), []

@@ -27,7 +27,6 @@ from actorflow.runs.events import AttemptFinished, AttemptStarted, Record, RunFi
 from actorflow.runs.executor import AttemptState, Cause
 from actorflow.runs.states import RunStatus
 from actorflow.telemetry import names
-from actorflow.telemetry.readiness import Readiness
 
 
 class MetricKind(StrEnum):
@@ -40,12 +39,13 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric by name."""
+    """A metric by name. bounds: upper bounds of a histogram's buckets, the last of which has none."""
 
     name: str
     kind: MetricKind
     unit: str
     description: str
+    bounds: tuple[float, ...] = ()
 
 
 @hot_value
@@ -57,19 +57,26 @@ class Amount:
     attributes: Mapping[str, str]
 
 
-RUN_DURATION: Final = Metric("cicd.pipeline.run.duration", MetricKind.histogram, "s", "Duration of a run")
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0)
+_BYTES = tuple(float(1 << exponent) for exponent in range(24, 37))
+
+RUN_DURATION: Final = Metric("cicd.pipeline.run.duration", MetricKind.histogram, "s", "Duration of a run", _SECONDS)
 RUNS_ACTIVE: Final = Metric("cicd.pipeline.run.active", MetricKind.up_down, "{run}", "Runs that go on")
 RUN_ERRORS: Final = Metric("cicd.pipeline.run.errors", MetricKind.counter, "{error}", "Runs that failed")
 SYSTEM_ERRORS: Final = Metric("cicd.system.errors", MetricKind.counter, "{error}", "Workers that died in an attempt")
 ATTEMPTS: Final = Metric("actorflow.attempts", MetricKind.counter, "{attempt}", "Attempts that ended")
-ATTEMPT_DURATION: Final = Metric("actorflow.attempt.duration", MetricKind.histogram, "s", "From start to end")
+ATTEMPT_DURATION: Final = Metric("actorflow.attempt.duration", MetricKind.histogram, "s", "From start to end", _SECONDS)
 TASK_DURATION: Final = Metric(
-    "actorflow.task.duration", MetricKind.histogram, "s", "Since the task was ready, with retries and their waiting"
+    "actorflow.task.duration", MetricKind.histogram, "s", "Since the task was ready, with retries and waits", _SECONDS
 )
 QUEUE_DURATION: Final = Metric(
-    "actorflow.task.queue.duration", MetricKind.histogram, "s", "Since an attempt could have run, until it did"
+    "actorflow.task.queue.duration",
+    MetricKind.histogram,
+    "s",
+    "Since an attempt could run, until it did",
+    _SECONDS,
 )
-PEAK_MEMORY: Final = Metric("actorflow.attempt.memory.peak", MetricKind.histogram, "By", "Most memory that it held")
+PEAK_MEMORY: Final = Metric("actorflow.attempt.memory.peak", MetricKind.histogram, "By", "Most that it held", _BYTES)
 
 METRICS: Final = (
     RUN_DURATION,
@@ -85,20 +92,18 @@ METRICS: Final = (
 
 
 class MetricFold:
-    """Fed with every record of one run, in order."""
+    """Fed with every record of one run, in order; with each start of an attempt the time since which it waited."""
 
     def __init__(self) -> None:
-        self._readiness = Readiness()
         self._pipeline = ""
         self._started_s = 0.0
         self._waited_since_s: dict[tuple[str, int | None], float] = {}
         self._reached_s: dict[tuple[str, int | None], float] = {}
         self._labels: dict[tuple[str, str, str], Mapping[str, str]] = {}
 
-    def apply(self, record: Record) -> list[Amount]:
+    def apply(self, record: Record, waited_since_s: float | None) -> list[Amount]:
         """What this record says."""
         ts, event = record.ts, record.event
-        waited_since_s = self._readiness.apply(record)
         match event:
             case AttemptStarted():
                 key = (event.task, event.map_index)

@@ -6,9 +6,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -19,22 +19,29 @@ from actorflow.telemetry.choice import AnyTracerProvider, TelemetryRefused
 from actorflow.telemetry.environment import BadVariable, destination
 from actorflow.telemetry.follower import Follower
 from actorflow.telemetry.joining import Began, Joined, join, recorded
-from actorflow.telemetry.metrics import MetricFold
+from actorflow.telemetry.metric_pusher import MetricPusher
+from actorflow.telemetry.metric_sums import MetricSums
+from actorflow.telemetry.metrics import Amount, MetricFold
 from actorflow.telemetry.names import SCOPE
 from actorflow.telemetry.outlets import Nowhere, Outlet, ThroughProvider, ToExporter
+from actorflow.telemetry.readiness import Readiness
 from actorflow.telemetry.sdk import (
     Instruments,
     current_context,
-    meter_provider,
+    metric_exporter,
+    resource,
     set_up_meter_provider,
     set_up_tracer_provider,
     span_exporter,
 )
+from actorflow.telemetry.spans import SpanRecord
 from actorflow.telemetry.trace_fold import TraceFold
 from actorflow.telemetry.traced_executor import TracedExecutor
 from actorflow.telemetry.user_spans import FLUSH_S, take_in_user_spans
 
 MAX_QUEUED_RECORDS: Final = 100_000
+MAX_WITH_VALUES: Final = 2_000
+"""Records that may wait together with the values in them."""
 OWN_PROVIDER: Final = "the tracer provider of this program"
 
 logger = logging.getLogger("actorflow.telemetry")
@@ -60,6 +67,12 @@ class Delivery:
         return f"{self.lost_spans} of {self.spans} spans could not be delivered to {where}{missed}{why}"
 
 
+class MetricSink(Protocol):
+    """Where amounts are added up."""
+
+    def add(self, amounts: Iterable[Amount]) -> None: ...
+
+
 class RunTelemetry:
     """One run's. `begin` first, with its first event; `observe` every group of records; `close` after the last.
 
@@ -70,16 +83,17 @@ class RunTelemetry:
         self,
         outlet: Outlet,
         where: str,
-        instruments: Instruments | None,
+        metrics: MetricSink | None,
         closers: Sequence[Callable[[], object]],
         *,
         began: Began = Began.awaited,
     ) -> None:
         self.where = where
         self._outlet = outlet
-        self._instruments = instruments
+        self._metric_sink = metrics
         self._closers = closers
         self._began = began
+        self._readiness = Readiness()
         self._trace = TraceFold()
         self._metrics = MetricFold()
         self._spans = 0
@@ -111,8 +125,10 @@ class RunTelemetry:
         return {name: TracedExecutor(executor, self._run_id, own) for name, executor in executors.items()}
 
     def observe(self, records: Sequence[Record]) -> None:
-        """Take a group in; returns at once."""
-        self._records.feed([_without_value(record) for record in records])
+        """Take a group in; returns at once. What tasks return is not held for long."""
+        if self._records.queued > MAX_WITH_VALUES:
+            records = [_without_value(record) for record in records]
+        self._records.feed(records)
 
     def close(self) -> Delivery:
         """Send what there is; bounded in time, whoever does not answer. Blocks; call it off the loop.
@@ -140,15 +156,19 @@ class RunTelemetry:
         return delivery
 
     def _follow(self, records: list[Record]) -> None:
-        spans = [span for record in records for span in self._trace.apply(record)]
+        spans: list[SpanRecord] = []
+        amounts: list[Amount] = []
+        for record in records:
+            waited_since_s = self._readiness.apply(record)
+            spans += self._trace.apply(record, waited_since_s)
+            if self._metric_sink is not None:
+                amounts += self._metrics.apply(record, waited_since_s)
+        if self._metric_sink is not None:
+            self._metric_sink.add(amounts)
         joined = self._trace.joined
         if joined.own.sampled and spans:
             self._spans += len(spans)
             self._outlet.emit(spans, joined)
-        if self._instruments is not None:
-            for record in records:
-                for amount in self._metrics.apply(record):
-                    self._instruments.record(amount)
 
 
 def open_telemetry(choice: bool | AnyTracerProvider = True, *, began: Began = Began.awaited) -> RunTelemetry:
@@ -172,23 +192,24 @@ def _by_environment(began: Began) -> RunTelemetry:
     try:
         where = destination("traces", os.environ)
         exporter = span_exporter(where)
-        meters = meter_provider(destination("metrics", os.environ))
+        metrics_exporter = metric_exporter(destination("metrics", os.environ))
     except (BadVariable, LookupError) as exc:
         raise TelemetryRefused(str(exc)) from exc
     ours = take_in_user_spans()
     closers: list[Callable[[], object]] = [] if ours is None else [ours.flush]
-    closers += [] if meters is None else [meters.shutdown]
+    sums = None if metrics_exporter is None else MetricSums()
+    if sums is not None and metrics_exporter is not None:
+        closers.append(MetricPusher(sums, metrics_exporter, resource()).close)
     return RunTelemetry(
         Nowhere() if exporter is None else ToExporter(exporter),
         where.where,
-        None if meters is None else Instruments(meters.get_meter(SCOPE)),
+        sums,
         closers,
         began=began,
     )
 
 
 def _without_value(record: Record) -> Record:
-    """What tasks return is not held for telemetry."""
     event = record.event
     if isinstance(event, AttemptFinished) and event.value is not None:
         return Record(record.seq, record.ts, replace(event, value=None))

@@ -5,14 +5,14 @@ Imported only where telemetry is on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from typing import Final, cast
 
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import Counter, Histogram, Meter, UpDownCounter
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, Tracer, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
@@ -132,15 +132,16 @@ class _Ids(IdGenerator):
 
 
 class Instruments:
-    """The metrics of runs in a meter."""
+    """The metrics of runs in the meter of a provider that the program has set up."""
 
     def __init__(self, meter: Meter) -> None:
         self._record: dict[str, Callable[[float, Mapping[str, str]], None]] = {
             metric.name: _recorder(meter, metric) for metric in METRICS
         }
 
-    def record(self, amount: Amount) -> None:
-        self._record[amount.metric.name](amount.amount, amount.attributes)
+    def add(self, amounts: Iterable[Amount]) -> None:
+        for amount in amounts:
+            self._record[amount.metric.name](amount.amount, amount.attributes)
 
 
 def _recorder(meter: Meter, metric: Metric) -> Callable[[float, Mapping[str, str]], None]:
@@ -152,7 +153,9 @@ def _recorder(meter: Meter, metric: Metric) -> Callable[[float, Mapping[str, str
             instrument = meter.create_up_down_counter(metric.name, metric.unit, metric.description)
             return instrument.add
         case MetricKind.histogram:
-            histogram: Histogram = meter.create_histogram(metric.name, metric.unit, metric.description)
+            histogram: Histogram = meter.create_histogram(
+                metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=metric.bounds
+            )
             return histogram.record
 
 
@@ -162,13 +165,9 @@ def span_exporter(where: Destination) -> SpanExporter | None:
     return cast("SpanExporter | None", made)
 
 
-def meter_provider(where: Destination) -> MeterProvider | None:
-    """One that pushes to that destination; None for nowhere."""
-    exporter = cast("MetricExporter | None", _exporter("opentelemetry_metrics_exporter", where))
-    if exporter is None:
-        return None
-    reader = PeriodicExportingMetricReader(exporter)
-    return MeterProvider([reader], resource=resource(), shutdown_on_exit=False)
+def metric_exporter(where: Destination) -> MetricExporter | None:
+    """As above, for metrics."""
+    return cast("MetricExporter | None", _exporter("opentelemetry_metrics_exporter", where))
 
 
 def _exporter(group: str, where: Destination) -> object | None:

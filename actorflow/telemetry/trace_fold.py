@@ -73,6 +73,7 @@ class _Step:
     """sample: of a wide map. results: how instances ended, of a map."""
 
     task: RecordedTask
+    span_id: int = 0
     ready_s: float | None = None
     width: int | None = None
     is_over: bool = False
@@ -83,11 +84,13 @@ class _Step:
 
 
 class TraceFold:
-    """Fed with every record of one run, in order; a resumed run's from its first on."""
+    """Fed with every record of one run, in order; a resumed run's from its first on.
+
+    With each start of an attempt comes the time since which it waited (readiness.py).
+    """
 
     def __init__(self, limits: MapLimits = MAP_LIMITS) -> None:
         self.limits = limits
-        self._readiness = Readiness()
         self._header: RunStarted | None = None
         self._joined = Joined(TraceContext(1, 1))
         self._ids = SpanIds("")
@@ -101,10 +104,9 @@ class TraceFold:
         """Where the run stands among the traces; known from its first record on."""
         return self._joined
 
-    def apply(self, record: Record) -> list[SpanRecord]:
+    def apply(self, record: Record, waited_since_s: float | None) -> list[SpanRecord]:
         """The spans that ended with this record."""
         ts, event = record.ts, record.event
-        waited_since_s = self._readiness.apply(record)
         spans: list[SpanRecord] = []
         match event:
             case AttemptStarted():
@@ -132,7 +134,7 @@ class TraceFold:
         self._header, self._started_s = event, ts
         self._joined = read_joined(event.run_id, event.trace)
         self._ids = SpanIds(event.run_id)
-        self._steps = {task.name: _Step(task) for task in event.tasks}
+        self._steps = {task.name: _Step(task, self._ids.task(task.name)) for task in event.tasks}
 
     def _run_finished(self, event: RunFinished, ts: float) -> list[SpanRecord]:
         spans = [span for step in self._steps.values() for span in self._leave_behind(step, ts)]
@@ -301,8 +303,8 @@ class TraceFold:
         links = self._upstream_links(step, facts) if whole else ()
         return SpanRecord(
             name=f"task {step.task.name}",
-            span_id=self._ids.task(step.task.name, map_index),
-            parent_id=self._joined.own.span_id if whole else self._ids.task(step.task.name),
+            span_id=step.span_id if whole else self._ids.task(step.task.name, map_index),
+            parent_id=self._joined.own.span_id if whole else step.span_id,
             started_s=min(since_s, ended_s),
             ended_s=ended_s,
             attributes=facts,
@@ -314,7 +316,7 @@ class TraceFold:
         upstream = step.task.upstream
         if len(upstream) > MAX_LINKS:
             facts[names.LINKS_OMITTED] = len(upstream) - MAX_LINKS
-        return tuple(LinkRecord(self._ids.task(name), _UPSTREAM) for name in upstream[:MAX_LINKS])
+        return tuple(LinkRecord(self._step(name).span_id, _UPSTREAM) for name in upstream[:MAX_LINKS])
 
     # -- attempts ---------------------------------------------------------------------------------------------------
 
@@ -329,6 +331,8 @@ class TraceFold:
 
     def _attempt_finished(self, event: AttemptFinished, ts: float) -> list[SpanRecord]:
         step = self._step(event.task)
+        if step.sample is not None and self._is_dull(step, step.sample, event, ts):
+            return self._count_dull(step, step.sample, event, ts)
         instance = self._instance(step, event.map_index, event.started or ts)
         running = instance.running
         if running is None or running.number != event.attempt:
@@ -337,6 +341,21 @@ class TraceFold:
         if event.final:
             spans += self._end_instance(step, event.map_index, event.state, event.cause, event.error, ts)
         return spans
+
+    def _is_dull(self, step: _Step, sample: MapSample, event: AttemptFinished, ts: float) -> bool:
+        """An instance of a wide map that nobody will look at; no span is built of it."""
+        if event.state is not AttemptState.succeeded or not event.final or not sample.is_quick(ts - event.started):
+            return False
+        instance = step.instances.get(event.map_index)
+        return instance is None or not instance.attempts
+
+    def _count_dull(self, step: _Step, sample: MapSample, event: AttemptFinished, ts: float) -> list[SpanRecord]:
+        step.instances.pop(event.map_index, None)
+        step.results[names.SUCCESS] += 1
+        sample.omit(1)
+        if step.results.total() != step.width:
+            return []
+        return self._end_step(step, TaskState.succeeded, Cause.ran, None, ts)
 
     def _cut_short(
         self, step: _Step, map_index: int | None, instance: _Instance, cause: Cause, ts: float
@@ -364,7 +383,7 @@ class TraceFold:
         span = SpanRecord(
             name=f"attempt {name}",
             span_id=self._ids.attempt(name, map_index, number),
-            parent_id=self._ids.task(name, map_index),
+            parent_id=step.span_id if map_index is None else self._ids.task(name, map_index),
             started_s=started_s,
             ended_s=ts,
             attributes=self._attempt_facts(step, event, running, started_s),
@@ -409,7 +428,8 @@ class TraceFold:
     def _step(self, name: str) -> _Step:
         found = self._steps.get(name)
         if found is None:
-            found = self._steps[name] = _Step(RecordedTask(name=name, task=name, executor=""))
+            task = RecordedTask(name=name, task=name, executor="")
+            found = self._steps[name] = _Step(task, self._ids.task(name))
         return found
 
 
@@ -426,8 +446,8 @@ _WORST_FIRST: Final = (*_FAILURES, names.CANCELLATION, "skip")
 
 def traced(records: Iterable[Record], limits: MapLimits = MAP_LIMITS) -> list[SpanRecord]:
     """Every span of a run."""
-    fold = TraceFold(limits)
-    return [span for record in records for span in fold.apply(record)]
+    fold, readiness = TraceFold(limits), Readiness()
+    return [span for record in records for span in fold.apply(record, readiness.apply(record))]
 
 
 def parent_for(

@@ -5,11 +5,17 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
+from opentelemetry.context import Context, attach, detach
+
 from actorflow.runs.executor import AttemptSpec, Capabilities, Executor, Outcome, RunSite
-from actorflow.telemetry.attempt_context import current, headers_of
+from actorflow.telemetry.attempt_context import around_span, headers_of
 from actorflow.telemetry.identity import SpanIds, TraceContext
+from actorflow.telemetry.map_sample import MAP_LIMITS
 from actorflow.telemetry.trace_fold import parent_for
 from actorflow.telemetry.worker import AROUND
+
+_HERE = frozenset({"async", "inline", "thread"})
+"""Executors whose bodies run in this process: they find the context current, and read no headers."""
 
 
 class TracedExecutor:
@@ -19,6 +25,8 @@ class TracedExecutor:
         self._inner = inner
         self._ids = SpanIds(run_id)
         self._own = own
+        self._told = inner.name not in _HERE
+        self._of_wide_maps: dict[str, tuple[TraceContext, Context]] = {}
 
     @property
     def name(self) -> str:
@@ -36,10 +44,28 @@ class TracedExecutor:
         return self._inner.opened(replace(site, around=AROUND))
 
     async def execute(self, attempt: AttemptSpec) -> Outcome:
-        span_id = parent_for(self._ids, attempt.step, attempt.map_index, attempt.number, attempt.width)
-        context = TraceContext(self._own.trace_id, span_id, self._own.sampled, self._own.state)
-        with current(context):
-            return await self._inner.execute(replace(attempt, headers=headers_of(context)))
+        context, around = self._context(attempt)
+        if self._told:
+            attempt = replace(attempt, headers=headers_of(context))
+        token = attach(around)
+        try:
+            return await self._inner.execute(attempt)
+        finally:
+            detach(token)
 
     def kill(self) -> None:
         self._inner.kill()
+
+    def _context(self, attempt: AttemptSpec) -> tuple[TraceContext, Context]:
+        """As values and as OpenTelemetry's; made once for the many instances of a wide map, which share it."""
+        if not MAP_LIMITS.is_wide(attempt.width):
+            return self._made(attempt)
+        found = self._of_wide_maps.get(attempt.step)
+        if found is None:
+            found = self._of_wide_maps[attempt.step] = self._made(attempt)
+        return found
+
+    def _made(self, attempt: AttemptSpec) -> tuple[TraceContext, Context]:
+        span_id = parent_for(self._ids, attempt.step, attempt.map_index, attempt.number, attempt.width)
+        context = TraceContext(self._own.trace_id, span_id, self._own.sampled, self._own.state)
+        return context, around_span(context)

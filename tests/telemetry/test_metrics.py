@@ -8,13 +8,17 @@ from actorflow.runs.states import RunStatus
 from actorflow.telemetry import names
 from actorflow.telemetry.metrics import METRICS, Amount, Metric, MetricFold
 from actorflow.telemetry.metrics import __doc__ as table
+from actorflow.telemetry.readiness import Readiness
 from tests.cli.records import START_S, VALUE_ERROR, begun, ended, over, ready, records, started, step
 
 
+def amounts_of(run: list[Record]) -> list[Amount]:
+    fold, readiness = MetricFold(), Readiness()
+    return [amount for record in run for amount in fold.apply(record, readiness.apply(record))]
+
+
 def amounts(run: list[Record], metric: str) -> list[tuple[float, dict[str, str]]]:
-    fold = MetricFold()
-    found: list[Amount] = [amount for record in run for amount in fold.apply(record)]
-    return [(amount.amount, dict(amount.attributes)) for amount in found if amount.metric.name == metric]
+    return [(amount.amount, dict(amount.attributes)) for amount in amounts_of(run) if amount.metric.name == metric]
 
 
 def retried() -> list[Record]:
@@ -94,10 +98,7 @@ def test_a_worker_that_died_is_an_error_of_the_system() -> None:
 
 
 def test_no_label_is_an_id() -> None:
-    fold = MetricFold()
-    run = retried()
-
-    labels = {value for record in run for amount in fold.apply(record) for value in amount.attributes.values()}
+    labels = {value for amount in amounts_of(retried()) for value in amount.attributes.values()}
 
     assert not any("7f3k" in label for label in labels)
 

@@ -56,7 +56,7 @@ def test_a_run_is_below_the_span_of_who_awaited_it() -> None:
     fold = TraceFold()
 
     head, end = records((0, RunStarted(run_id="7f3k", dag="etl", file="", module="", trace=trace)), over(1))
-    spans = [*fold.apply(head), *fold.apply(end)]
+    spans = [*fold.apply(head, None), *fold.apply(end, None)]
 
     assert fold.joined.own.trace_id == 7
     assert only(spans, "RUN etl").parent_id == 8
