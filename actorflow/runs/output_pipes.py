@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import selectors
 import sys
 import termios
@@ -91,7 +92,9 @@ class WorkerOutput:
         self._channel: Channel | None = None  # of an attempt that has printed
         self._last: tuple[str, ...] | None = None
         self._is_starting = True
+        self._ready = select.poll()
         for descriptor in self._streams:
+            self._ready.register(descriptor, select.POLLIN)
             os.set_blocking(descriptor, False)
             pipes.add(descriptor, self)
 
@@ -150,8 +153,9 @@ class WorkerOutput:
 
     def _settle(self) -> None:
         """Read what is in the pipes now, and no more: a process left behind may go on writing for ever."""
-        for descriptor, stream in self._streams.items():
-            there = _readable_bytes(descriptor)
+        # One call for both pipes: each gives up the interpreter, and most attempts have printed nothing.
+        for descriptor, _ in self._ready.poll(0) if self._streams else ():
+            stream, there = self._streams[descriptor], _readable_bytes(descriptor)
             while there > 0:
                 data = os.read(descriptor, min(there, READ_BYTES))
                 there -= len(data)
