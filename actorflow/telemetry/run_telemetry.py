@@ -18,7 +18,7 @@ from actorflow.telemetry.attempt_context import from_environment
 from actorflow.telemetry.choice import AnyTracerProvider, TelemetryRefused
 from actorflow.telemetry.environment import BadVariable, destination
 from actorflow.telemetry.follower import Follower
-from actorflow.telemetry.joining import Began, Joined, join, recorded
+from actorflow.telemetry.joining import Began, Joined, join, read_joined, recorded
 from actorflow.telemetry.metric_pusher import MetricPusher
 from actorflow.telemetry.metric_sums import MetricSums
 from actorflow.telemetry.metrics import Amount, MetricFold
@@ -117,6 +117,16 @@ class RunTelemetry:
             joined = replace(joined, own=replace(joined.own, sampled=False))
         self._run_id, self._joined = header.run_id, joined
         return replace(header, trace=recorded(joined))
+
+    def resume(self, records: Sequence[Record]) -> None:
+        """Instead of `begin`, for a run that goes on: every record so far, from the first.
+
+        The spans that they end are sent, again where the owner before had got to it: same ids, same content.
+        """
+        header = records[0].event
+        assert isinstance(header, RunStarted), "the first record of every run"
+        self._run_id, self._joined = header.run_id, read_joined(header.run_id, header.trace)
+        self.observe(records)
 
     def around(self, executors: Mapping[str, Executor]) -> Mapping[str, Executor]:
         """The executors, with the trace context of each attempt around its body."""

@@ -34,7 +34,8 @@ def by_the_sdk(given: list[Amount]) -> Series:
     Instruments(provider.get_meter("t")).add(given)
     data: Any = reader.get_metrics_data()  # its points are a union that says nothing
     found: Series = {}
-    for resource in [] if data is None else data.resource_metrics:
+    resources: Any = () if data is None else data.resource_metrics
+    for resource in resources:
         for metric in (one for scope in resource.scope_metrics for one in scope.metrics):
             for point in metric.data.data_points:
                 key = (str(metric.name), str(sorted(point.attributes.items())))
