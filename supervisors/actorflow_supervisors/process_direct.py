@@ -30,6 +30,7 @@ from dataclasses import replace
 import anyio
 
 from actorflow_supervisors.memory import MemoryWatch
+from actorflow_supervisors.memory_backstop import Backstop
 from actorflow_supervisors.memory_tree import WatchedTree
 from actorflow_supervisors.process import ProcessExit, ProcessStartFailed, QuotaBreach
 from actorflow_supervisors.process_handle import ProcessHandle
@@ -56,6 +57,7 @@ class DirectProcess:
         self.marker = marker
         self.breach: QuotaBreach | None = None
         self.was_stopped = False
+        self._backstop = Backstop(popen.pid)
         self._memory = memory
         self._tree: WatchedTree | None = None
         self._popen = popen
@@ -71,9 +73,9 @@ class DirectProcess:
         return 0 if self._tree is None else self._tree.peak_bytes
 
     def limit(self, quota_bytes: int | None, *, backstop: bool = True) -> None:
-        """The backstop is the warden's alone."""
         if self._memory is None or self.exit is not None:
             return
+        self._backstop.serve(quota_bytes if backstop else None)
         self._forget_memory()
         if quota_bytes is not None:
             self._tree = self._memory.watch(self.pid, limit_bytes=quota_bytes, on_breach=self._breached)

@@ -41,7 +41,7 @@ def layers(system: System | None = None) -> tuple[Layer, ...]:
     | subreaper | the warden, prctl |
     | parent death signal | prctl |
     | memory sampling | /proc, for the warden; else by the loop |
-    | hard memory limit | the warden, prlimit |
+    | hard memory limit | prlimit, /proc |
     | zygote | the warden, and that a process can write over its environment |
     """
     found = this_system() if system is None else system
@@ -72,7 +72,7 @@ def layers(system: System | None = None) -> tuple[Layer, ...]:
         ),
         _layer(
             "hard memory limit",
-            found.has_warden and found.has_prlimit,
+            found.has_prlimit and found.has_procfs,
             "a process is refused more than 1.5 times its quota (RLIMIT_DATA)",
             "what grows between two samples is not held",
         ),

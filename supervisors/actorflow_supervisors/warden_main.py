@@ -5,7 +5,7 @@
 | supervisor | start | id, marker, cwd, stopped limit s, length of argv, argv, environment, numbers; those |
 | | zygote | as start |
 | | fork | id, id of the zygote, marker, stopped limit s, payload; stdout, stderr, socket |
-| | quota | id, bytes ("" for none), backstop 0 or 1 |
+| | quota | id, bytes ("" for none) |
 | | stop | id, grace s |
 | | kill | id |
 | | close | |
@@ -105,6 +105,10 @@ class Warden:
     def unwatch(self, fd: int) -> None:
         if fd in self._selector.get_map():
             self._selector.unregister(fd)
+
+    def hear(self) -> None:
+        """Whatever the supervisor has said so far."""
+        self._serve()
 
     def began(self, id: int, pid: int, marker: bytes, stopped_limit_s: float) -> Tree:
         """A process that was asked for is there: tell who asked. Raises OSError where it cannot be watched."""
@@ -217,10 +221,8 @@ class Warden:
         zygote.fork(request)
 
     def _quota(self, frame: Frame) -> None:
-        _, quota, backstop = frame.fields
-        limit_bytes = int(quota) if quota else None
-        now_s, has_backstop = self.now_s(), backstop == b"1"
-        self._tell_tree(frame, lambda tree: tree.memory.limit(limit_bytes, backstop=has_backstop, now_s=now_s))
+        quota_bytes = int(frame.fields[1]) if frame.fields[1] else None
+        self._tell_tree(frame, lambda tree: tree.memory.limit(quota_bytes, self.now_s()))
 
     def _kill(self, frame: Frame) -> None:
         if not any(zygote.doom(int(frame.fields[0])) for zygote in self._zygotes.values()):

@@ -1,13 +1,10 @@
-"""Warden memory: when a tree is measured next, what is said about it, and the hard backstop behind its quota.
+"""Warden memory: when a tree is measured next, and what is said about it.
 
 A poll, since the system offers no event for resident memory: every 50 ms while a tree has a quota or grows, more and
 more rarely where neither is so, never where nobody wants to know.
 """
 
 from __future__ import annotations
-
-import contextlib
-import resource
 
 from actorflow_supervisors.memory_tree import WatchedTree
 
@@ -16,9 +13,6 @@ INTERVAL_S = 0.05
 
 IDLE_INTERVAL_S = 1.0
 """Seconds between two samples of a tree without a quota, in the end."""
-
-BACKSTOP_FACTOR = 1.5
-"""Times its quota that one process may have as private writable memory, before it is refused more."""
 
 NEWS_BYTES = 1 << 20
 """A change that is worth telling."""
@@ -29,15 +23,6 @@ def next_interval_s(last_s: float, *, has_quota: bool, moved: bool) -> float:
     if has_quota or moved:
         return INTERVAL_S
     return min(2 * last_s, IDLE_INTERVAL_S)
-
-
-def backstop_bytes(quota_bytes: int, data_bytes: int, anonymous_bytes: int) -> int:
-    """The limit of private writable memory that serves a quota of resident memory.
-
-    data_bytes: what the process has of it now; anonymous_bytes: what of that is resident. The rest is address space
-    that was set aside and never touched, a thread's stack say: it is allowed on top.
-    """
-    return int(BACKSTOP_FACTOR * quota_bytes) + max(0, data_bytes - anonymous_bytes)
 
 
 class TreeMemory:
@@ -56,7 +41,11 @@ class TreeMemory:
         self._told_bytes = 0
         self._tree: WatchedTree | None = None
         self._ended = False
-        self._own_limits: tuple[int, int] | None = None
+
+    @property
+    def is_breached(self) -> bool:
+        """The last sample was above the quota that counts now."""
+        return self._tree is not None and self._tree.breached
 
     @property
     def peak_bytes(self) -> int:
@@ -68,19 +57,19 @@ class TreeMemory:
             self._tree = WatchedTree(self.pid, self.quota_bytes, _nothing)
             self.due_s = now_s
 
-    def limit(self, quota_bytes: int | None, *, backstop: bool, now_s: float) -> None:
+    def limit(self, quota_bytes: int | None, now_s: float) -> None:
         """Another quota, or none, from now on."""
         self.quota_bytes = quota_bytes
         self.watch(now_s)
         if self._tree is not None:
             self._tree.limit_bytes = quota_bytes
             self._tree.peak_bytes = 0
+            self._tree.breached = False
             self._interval_s = INTERVAL_S
             self.due_s = now_s
-        self._set_backstop(quota_bytes if backstop else None)
 
     def sample(self, now_s: float) -> bool:
-        """Measure if that is due; True where the quota is exceeded."""
+        """Measure if that is due; True where the quota is exceeded then."""
         if self._tree is None or self.due_s is None or now_s < self.due_s:
             return False
         before_bytes, self.last_bytes = self.last_bytes, self._tree.sample(now_s)
@@ -102,33 +91,6 @@ class TreeMemory:
         self.due_s = None
         if self._tree is not None:
             self._tree.close()
-
-    def _set_backstop(self, quota_bytes: int | None) -> None:
-        """Only the soft limit of the root moves, so that it can move back; what the root starts inherits it."""
-        if quota_bytes is None and self._own_limits is None:
-            return
-        with contextlib.suppress(OSError, ValueError):  # it has ended, or may not be limited by us
-            if self._own_limits is None:
-                self._own_limits = resource.prlimit(self.pid, resource.RLIMIT_DATA)
-            soft, hard = self._own_limits
-            if quota_bytes is not None:
-                soft = _lower(soft, backstop_bytes(quota_bytes, *_data_and_anonymous(self.pid)))
-            resource.prlimit(self.pid, resource.RLIMIT_DATA, (soft, hard))
-
-
-def _lower(limit: int, other: int) -> int:
-    return other if limit == resource.RLIM_INFINITY else min(limit, other)
-
-
-def _data_and_anonymous(pid: int) -> tuple[int, int]:
-    """Private writable memory, and resident anonymous memory, in bytes. Source: proc(5), VmData and RssAnon."""
-    found = {b"VmData:": 0, b"RssAnon:": 0}
-    with open(f"/proc/{pid}/status", "rb") as file:
-        for line in file:
-            name, _, rest = line.partition(b"\t")
-            if name in found:
-                found[name] = int(rest.split()[0]) * 1024
-    return found[b"VmData:"], found[b"RssAnon:"]
 
 
 def _nothing() -> None:

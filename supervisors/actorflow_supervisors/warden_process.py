@@ -11,6 +11,7 @@ from typing import Protocol
 
 import anyio
 
+from actorflow_supervisors.memory_backstop import Backstop
 from actorflow_supervisors.process import ProcessExit, ProcessStartFailed, QuotaBreach
 
 logger = logging.getLogger("actorflow.supervisors")
@@ -42,7 +43,8 @@ class WardenProcess:
         self.breach: QuotaBreach | None = None
         self.was_stopped = False
         self._warden = warden
-        self._limit: tuple[int | None, bool] = (None, False)
+        self._limit: tuple[int | None, int | None] = (None, None)
+        self._backstop = Backstop(0)
         self._peaks: deque[tuple[float, int]] = deque()
         self._failure = ""
         self._pidfd = -1
@@ -70,11 +72,17 @@ class WardenProcess:
         return not poll.poll(0)
 
     def limit(self, quota_bytes: int | None, *, backstop: bool = True) -> None:
-        """The warden is told of changes only."""
-        wanted = (quota_bytes, backstop and quota_bytes is not None)
-        if wanted != self._limit and self.exit is None:
-            self._limit = wanted
-            self._warden.send("quota", self.id, "" if quota_bytes is None else quota_bytes, int(wanted[1]))
+        """Holds for whatever the process is told from now on; the warden hears of changes only."""
+        wanted = (quota_bytes, quota_bytes if backstop else None)
+        if wanted == self._limit or self.exit is not None:
+            return
+        self._limit = wanted
+        self._warden.send("quota", self.id, "" if quota_bytes is None else quota_bytes)
+        self._serve_backstop()
+
+    def _serve_backstop(self) -> None:
+        if self.is_running():
+            self._backstop.serve(self._limit[1])
 
     def peak_since(self, begin_s: float) -> int:
         while self._peaks and self._peaks[0][0] < begin_s:
@@ -109,6 +117,8 @@ class WardenProcess:
     def on_started(self, pid: int, pidfd: int) -> None:
         self.pid = pid
         self._pidfd = pidfd
+        self._backstop = Backstop(pid)
+        self._serve_backstop()
         self._started.set()
 
     def on_failed(self, why: str) -> None:

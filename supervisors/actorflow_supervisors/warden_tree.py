@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # typing itself is not worth its import
         def watch(self, fd: int, callback: Callable[[], None]) -> None: ...
         def unwatch(self, fd: int) -> None: ...
         def gone(self, tree: Tree) -> None: ...
+        def hear(self) -> None: ...
 
 
 _SWEEPS = 20
@@ -80,7 +81,9 @@ class Tree:
         elif self._stopped_from_s is not None and now_s >= self._stopped_from_s + self.stopped_limit_s:
             self.kill("stopped")
         elif self._ladder.stage is not Stage.gone and self.memory.sample(now_s):
-            self.kill("memory")
+            self._loop.hear()  # what it is told to do was told after its quota: that may be another by now
+            if self.memory.is_breached:
+                self.kill("memory")
 
     def due_s(self) -> float | None:
         """When `tick` is to be called next."""

@@ -11,8 +11,9 @@ from actorflow_supervisors import memory_tree
 from actorflow_supervisors.memory import MemoryQuotaExceeded, MemoryWatch, mebibytes
 from actorflow_supervisors.memory_tree import WatchedTree
 from actorflow_supervisors.process import ProcessExit
+from actorflow_supervisors.warden import open_warden
 from tests.faults.leaks import leak_audit as leak_audit
-from tests.faults.processes import FOREVER, directly, line
+from tests.faults.processes import FOREVER, Says, directly, line
 
 MIB = 1 << 20
 
@@ -172,3 +173,32 @@ async def test_what_another_thread_started_is_part_of_the_tree(anyio_backend: st
         await process.stop(0)
 
     assert found == {process.pid, started}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("way", ["warden", "reduced"])
+async def test_a_process_is_refused_what_its_quota_does_not_allow_as_soon_as_it_is_limited(
+    way: str, anyio_backend: str, leak_audit: None
+) -> None:
+    """And has it again as soon as it is not: the limit is there before whatever it is told after it."""
+    code = "import os\nfd = int(os.environ['ASKS'])\nwhile size := os.read(fd, 8):\n"
+    code += "    try: say(len(bytes(int(size) << 20)))\n    except MemoryError: say('refused')\n"
+    reads, asks = os.pipe()
+    answers: list[str] = []
+    async with open_warden(reduced=way == "reduced") as warden:
+        says = Says()
+        process = await warden.start(
+            says.code(code), env={**os.environ, "ASKS": str(reads)}, pass_fds=(says.theirs, reads)
+        )
+        says.end_of_ours()
+        os.close(reads)
+        for quota_bytes in (64 * MIB, None, 64 * MIB, 2048 * MIB, None):
+            process.limit(quota_bytes)
+            os.write(asks, b"512")
+            answers.append(await says.line())
+        os.close(asks)
+        await process.wait()
+        says.close()
+
+    size = str(512 * MIB)
+    assert answers == ["refused", size, "refused", size, size]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actorflow_supervisors.warden_memory import IDLE_INTERVAL_S, INTERVAL_S, backstop_bytes, next_interval_s
+from actorflow_supervisors.memory_backstop import backstop_bytes
+from actorflow_supervisors.warden_memory import IDLE_INTERVAL_S, INTERVAL_S, next_interval_s
 from actorflow_supervisors.zygote_main import why_not_forked
 
 MIB = 1 << 20
