@@ -27,9 +27,12 @@ class ToldTelemetry:
 
     def begin(self, header: RunStarted) -> RunStarted:
         begun = self._inner.begin(header)
-        if not self._quiet:
-            self._notes.say(line(dim(f"tracing to {self._inner.where}, trace {self._inner.trace_id}")))
+        self._say_where()
         return begun
+
+    def resume(self, records: Sequence[Record]) -> None:
+        self._inner.resume(records)
+        self._say_where()
 
     def around(self, executors: Mapping[str, Executor]) -> Mapping[str, Executor]:
         return self._inner.around(executors)
@@ -41,6 +44,10 @@ class ToldTelemetry:
         delivery = self._inner.close()
         if not delivery.is_complete:
             self._notes.insist([line(warn("tracing"), f" {delivery.in_words(self._inner.where)}")])
+
+    def _say_where(self) -> None:
+        if not self._quiet:
+            self._notes.say(line(dim(f"tracing to {self._inner.where}, trace {self._inner.trace_id}")))
 
 
 def require_tracing() -> None:
