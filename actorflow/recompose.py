@@ -26,7 +26,7 @@ from actorflow.runs.resume import (
     ResumeRefused,
     changed_sources,
     has_to_do,
-    recorded_limits,
+    limits_over,
     recorded_params,
     require_same_structure,
     with_recorded_executors,
@@ -51,7 +51,7 @@ class Resumption:
     reason: str = "actorflow.resume"
     unattended: bool = False
     paused: bool = False
-    limits: RunLimits | None = None
+    limits: RunLimits = NO_LIMITS
 
 
 def resume(
@@ -194,15 +194,13 @@ def recorded_header(stored: StoredRun) -> RunStarted:
     return first.event
 
 
-def plan_again(past: Past, dag: Dag[Any, Any], settings: RunSettings, limits: RunLimits | None) -> Plan:
+def plan_again(past: Past, dag: Dag[Any, Any], settings: RunSettings, limits: RunLimits) -> Plan:
     """The plan that the run goes on with: its own parameters, places and limits, but for what is asked otherwise."""
     header = past.header
     same_places = settings.executor is None and past.executor == header.executor
     graph = with_recorded_executors(dag.graph, header) if same_places else dag.graph
-    if limits is None:
-        limits = NO_LIMITS if header.limits.default_memory_bytes is None else recorded_limits(header)
     executor = settings.executor or past.executor
-    return make_plan(graph, recorded_params(header), executor=executor, limits=limits)
+    return make_plan(graph, recorded_params(header), executor=executor, limits=limits_over(header, limits))
 
 
 def _taken_up(past: Past, dag: Dag[Any, Any], settings: RunSettings, how: Resumption) -> TakenUp:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from actorflow.cli.board import Board
 from actorflow.cli.capture import captured_output, terminal_of
@@ -44,12 +44,39 @@ from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore
 
 
+class Begin(Protocol):
+    """Carries a run out. recall: hears what is recorded of it already; on_records: what is from here on."""
+
+    def __call__(
+        self,
+        settings: RunSettings,
+        *,
+        recall: Callable[[Record], None],
+        on_records: Callable[[Sequence[Record]], None],
+        control: RunControl,
+    ) -> Awaitable[RunResult[Any]]: ...
+
+
+def beginning(plan: Plan, dag: Dag[..., Any]) -> Begin:
+    """A new run of a plan that was made from `dag`."""
+
+    async def begin(
+        settings: RunSettings,
+        *,
+        recall: Callable[[Record], None],
+        on_records: Callable[[Sequence[Record]], None],
+        control: RunControl,
+    ) -> RunResult[Any]:
+        return await execute(plan, dag, settings=settings, on_records=on_records, control=control)
+
+    return begin
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """A run about to begin, and how it is to be told."""
+    """A run about to begin, or to go on, and how it is to be told."""
 
-    dag: Dag[..., object]
-    plan: Plan
+    begin: Begin
     settings: Settings
     target: str
     store_named: str | None
@@ -82,7 +109,7 @@ def follow(run: Followed, result: Result) -> int:
         )
         stack.enter_context(stopper.answering())
         hear = unheard if chosen_progress(run, os.environ) == "none" else view.output
-        outcome = _carried_out(run, control, _observer(run, view, result), hear)
+        outcome = _carried_out(run, control, view, _observer(run, view, result), hear)
     _tell_the_end(run, board, outcome, notes, result)
     code = after_run(outcome.status, stopper.first)
     if result.is_lost:
@@ -97,7 +124,7 @@ def follow(run: Followed, result: Result) -> int:
 
 
 def _carried_out(
-    run: Followed, control: RunControl, observe: Callable[[Sequence[Record]], None], hear: Listener
+    run: Followed, control: RunControl, view: View, observe: Callable[[Sequence[Record]], None], hear: Listener
 ) -> RunResult[object]:
     watch = None
     if run.settings.trace:
@@ -115,7 +142,7 @@ def _carried_out(
     )
 
     async def main() -> RunResult[object]:
-        return await execute(run.plan, run.dag, settings=settings, on_records=observe, control=control)
+        return await run.begin(settings, recall=view.recall, on_records=observe, control=control)
 
     return run_in_own_loop(main, backend=run.backend)
 

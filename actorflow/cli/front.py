@@ -21,7 +21,7 @@ COMMANDS = {
     "timeline": "draw a run over time: waiting, running, the critical path",
     "cancel": "end a run that is going on; answers once nothing more of it can start",
     "pause": "let nothing more of a run start; what runs ends by itself",
-    "resume": "let a paused run go on",
+    "resume": "let a run go on, after a pause, a failure or a crash",
     "actors": "show the actors of a run that is going on, live in a terminal",
     "doctor": "tell what this machine offers to runs",
 }

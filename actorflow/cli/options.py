@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import click
 
+from actorflow.cli.complaint import refusal
+
 F = TypeVar("F", bound=Callable[..., object])
 Decorator = Callable[[F], F]
 
@@ -92,6 +94,48 @@ def limit_options(command: F) -> F:
     return command
 
 
+def following_options(command: F) -> F:
+    """--trace, --backend, --progress, -q, --full-traceback: how a run that this command carries out is told."""
+    for option in (
+        click.option("--full-traceback", is_flag=True, help="Failures with every frame, those of actorflow too."),
+        click.option("-q", "--quiet", is_flag=True, help="Nothing but failures and the last line."),
+        click.option(
+            "--progress",
+            type=click.Choice(["auto", "live", "plain", "none"]),
+            default="auto",
+            help="auto is live in a terminal, plain elsewhere, none with --json.",
+        ),
+        click.option(
+            "--backend",
+            type=click.Choice(["asyncio", "trio"]),
+            default="asyncio",
+            help="Which loop the run is on.",
+        ),
+        click.option(
+            "--trace/--no-trace",
+            default=None,
+            envvar="ACTORFLOW_TRACE",
+            help="Send spans and metrics to OpenTelemetry, as the OTEL_* variables say.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def require_backend(backend: str) -> None:
+    """Raises Complaint where that loop is not installed."""
+    from importlib.util import find_spec
+
+    if backend != "asyncio" and find_spec(backend) is None:
+        raise refusal(f"--backend {backend}: {backend} is not installed", f"pip install 'actorflow[{backend}]'")
+
+
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), help="How many worker processes; one a core by default."
+)
+grace_option = click.option(
+    "--grace", type=DURATION, metavar="DURATION", help="How long cancelled tasks may take to end; 10s by default."
+)
 store_option = click.option(
     "--store",
     envvar="ACTORFLOW_STORE",

@@ -20,6 +20,7 @@ from actorflow.runs.stored_run import StoredRun
 
 MAX_FAILURE_BLOCKS = 3
 RULE = "-" * 80
+_MAY_GO_ON = frozenset({RunStatus.failed, RunStatus.cancelled, RunStatus.interrupted})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,8 @@ def advice(board: Board, next_: Next) -> list[Line]:
     if next_.has_output:
         task = f" --task {quote(board.failures[0].task)}" if board.failures else ""
         lines.append(line(dim("  logs    "), f"actorflow logs {board.run_id}{task}{store}"))
+    if board.status in _MAY_GO_ON:
+        lines.append(line(dim("  resume  "), f"actorflow resume {board.run_id}{store}"))
     if board.failures:
         lines.append(line(dim("  debug   "), f"{again(board, next_)} --executor inline{store}"))
     return lines

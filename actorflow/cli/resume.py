@@ -1,28 +1,164 @@
-"""`actorflow resume`: let a paused run go on."""
+"""`actorflow resume`: let a run go on, after a pause, a failure, a cancel or the loss of its process."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Literal
+
 import click
 
-from actorflow.cli.options import json_option, store_option
+from actorflow.cli.options import (
+    executor_option,
+    following_options,
+    grace_option,
+    json_option,
+    limit_options,
+    require_backend,
+    store_option,
+    workers_option,
+)
+from actorflow.cli.spans import line, strong
+from actorflow.cli.streams import Result, claimed_stdout, notes_to_stderr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from actorflow.cli.follow import Begin
+    from actorflow.cli.requesting import Asked
+    from actorflow.compose import RunResult, RunSettings
+    from actorflow.flows.dag import Dag
+    from actorflow.recompose import Resumption
+    from actorflow.runs.control import RunControl
+    from actorflow.runs.events import Record
 
 
 @click.command("resume")
 @click.argument("run")
 @store_option
-@json_option("The run and its status as one JSON object.")
-def command(*, run: str, store: str | None, as_json: bool) -> int:
-    """Let RUN go on after a pause: its id, a beginning of it that is unique, or @last.
+@click.option("--file", metavar="FILE[:DAG]", help="Where the dag is by now; else where it was.")
+@click.option("--paused", is_flag=True, help="Take the run up paused; `actorflow resume` again lets it go on.")
+@click.option(
+    "--unattended",
+    is_flag=True,
+    help="For services: spend the retries that are left, leave what has ended, keep a pause.",
+)
+@executor_option
+@workers_option
+@limit_options
+@grace_option
+@following_options
+@json_option("The event stream from here on, one JSON object a line; after a pause, the run and its status.")
+def command(
+    *,
+    run: str,
+    store: str | None,
+    file: str | None,
+    paused: bool,
+    unattended: bool,
+    executor: str | None,
+    workers: int | None,
+    timeout: str | None,
+    max_memory: str | None,
+    default_memory: str | None,
+    max_cpus: float | None,
+    grace: str | None,
+    trace: bool | None,
+    backend: Literal["asyncio", "trio"],
+    progress: Literal["auto", "live", "plain", "none"],
+    quiet: bool,
+    full_traceback: bool,
+    as_json: bool,
+) -> int:
+    """Let RUN go on: its id, a beginning of it that is unique, or @last.
+
+    A run that is paused goes on where it is. One that failed, was cancelled or lost its process is taken up here: what
+    has a result stays, everything else runs again, with the parameters that were given and the code of now.
 
     \b
     Examples:
       actorflow resume @last
+      actorflow resume 20261121-14 --executor thread
+      actorflow resume @last --file moved/etl.py
     """
-    from actorflow.cli.exits import ExitCode
-    from actorflow.cli.requesting import Asked, tell_status
-    from actorflow.runs.states import RunStatus
+    require_backend(backend)
+    from actorflow.cli.requesting import Asked
+    from actorflow.cli.settings import run_limits, settings
+    from actorflow.cli.stopping import sigterm_raises
+    from actorflow.flows.places import shown_file
+    from actorflow.recompose import Resumption, load_recorded_dag
 
     asked = Asked(store, run, command="resume")
+    if asked.stored.is_owned():
+        return _after_a_pause(asked, as_json=as_json)
+    with claimed_stdout() as result:
+        if _has_succeeded(asked):
+            return _tell_success(asked, result, as_json=as_json)
+        with sigterm_raises():
+            limits = run_limits(timeout, max_memory, default_memory, max_cpus)
+            chosen = settings(executor=executor, workers=workers, store=store, trace=trace, grace=grace)
+            dag = load_recorded_dag(asked.stored, file)
+        how = Resumption(reason=asked.reason, unattended=unattended, paused=paused, limits=limits)
+
+        from actorflow.cli.follow import Followed, follow
+
+        followed = Followed(
+            begin=_going_on(asked.run_id, dag, how),
+            settings=chosen,
+            target=file or f"{shown_file(dag.file)}:{dag.name}",
+            store_named=store,
+            backend=backend,
+            progress=progress,
+            quiet=quiet,
+            as_json=as_json,
+            full_traceback=full_traceback,
+        )
+        return follow(followed, result)
+
+
+def _going_on(run_id: str, dag: Dag[..., Any], how: Resumption) -> Begin:
+    from actorflow.recompose import go_on
+
+    async def begin(
+        settings: RunSettings,
+        *,
+        recall: Callable[[Record], None],
+        on_records: Callable[[Sequence[Record]], None],
+        control: RunControl,
+    ) -> RunResult[Any]:
+        return await go_on(run_id, dag, how, settings=settings, replayed=recall, on_records=on_records, control=control)
+
+    return begin
+
+
+def _after_a_pause(asked: Asked, *, as_json: bool) -> int:
+    """Its owner lives: ask that to go on."""
+    from actorflow.cli.exits import ExitCode
+    from actorflow.cli.requesting import tell_status
+    from actorflow.runs.states import RunStatus
+
     status = asked.ask("resume")
     tell_status(asked.run_id, status, as_json=as_json)
     return ExitCode.succeeded if status is RunStatus.running else ExitCode.failed
+
+
+def _has_succeeded(asked: Asked) -> bool:
+    """Told from the anchor alone; one whose owner was killed right after its end is found out later."""
+    from actorflow.runs.states import RunStatus
+    from actorflow.runs.stored_summary import closed_summary
+
+    summary = closed_summary(asked.stored.path)
+    return summary is not None and summary.status is RunStatus.succeeded
+
+
+def _tell_success(asked: Asked, result: Result, *, as_json: bool) -> int:
+    from actorflow.cli.exits import ExitCode
+    from actorflow.cli.json_text import answer, pretty
+    from actorflow.runs.plain_json import plain_value
+
+    history = asked.stored.history()
+    if as_json:
+        result.write_line(answer(run_id=asked.run_id, status=history.status.value))
+        return ExitCode.succeeded
+    notes_to_stderr().insist([line("run ", strong(asked.run_id), " has succeeded already; nothing runs")])
+    if history.result is not None:
+        result.write_line(pretty(plain_value(history.result)))
+    return ExitCode.succeeded

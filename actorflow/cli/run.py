@@ -7,17 +7,19 @@ from typing import Literal
 
 import click
 
-from actorflow.cli.complaint import refusal
 from actorflow.cli.options import (
-    DURATION,
     executor_option,
+    following_options,
+    grace_option,
     json_option,
     limit_options,
     own_arguments,
     param_option,
     profile_option,
+    require_backend,
     store_option,
     target_argument,
+    workers_option,
 )
 from actorflow.cli.spans import dim, line
 from actorflow.cli.streams import claimed_stdout, notes_to_stderr
@@ -31,29 +33,13 @@ SLOW_LOAD_S = 1.0
 @own_arguments
 @param_option
 @executor_option
-@click.option("--workers", type=click.IntRange(min=1), help="How many worker processes; one a core by default.")
+@workers_option
 @limit_options
-@click.option(
-    "--grace", type=DURATION, metavar="DURATION", help="How long cancelled tasks may take to end; 10s by default."
-)
+@grace_option
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="What the run is found by; may be repeated.")
 @profile_option
 @store_option
-@click.option(
-    "--trace/--no-trace",
-    default=None,
-    envvar="ACTORFLOW_TRACE",
-    help="Send spans and metrics to OpenTelemetry, as the OTEL_* variables say.",
-)
-@click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", help="Which loop the run is on.")
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "live", "plain", "none"]),
-    default="auto",
-    help="auto is live in a terminal, plain elsewhere, none with --json.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Nothing but failures and the last line.")
-@click.option("--full-traceback", is_flag=True, help="Failures with every frame, those of actorflow too.")
+@following_options
 @json_option("The event stream on stdout, one JSON object a line, instead of the result.")
 def command(
     *,
@@ -92,7 +78,7 @@ def command(
     """
     notes = notes_to_stderr(silent=quiet or as_json)
     notes.say(line(dim(f"loading {target}")))
-    _require_backend(backend)
+    require_backend(backend)
 
     # From here on floors below are imported, then the user's file: the slow part, and the first line is out.
     from actorflow.cli.run_filters import named_values
@@ -122,12 +108,11 @@ def command(
         if took_s > SLOW_LOAD_S:
             notes.say(line(dim(f"loaded {target} in {duration(took_s)}")))
 
-        from actorflow.cli.follow import Followed, follow
+        from actorflow.cli.follow import Followed, beginning, follow
 
         return follow(
             Followed(
-                dag=loaded.dag,
-                plan=loaded.plan,
+                begin=beginning(loaded.plan, loaded.dag),
                 settings=chosen,
                 target=target,
                 store_named=store,
@@ -140,10 +125,3 @@ def command(
             ),
             result,
         )
-
-
-def _require_backend(backend: str) -> None:
-    from importlib.util import find_spec
-
-    if backend != "asyncio" and find_spec(backend) is None:
-        raise refusal(f"--backend {backend}: {backend} is not installed", f"pip install 'actorflow[{backend}]'")

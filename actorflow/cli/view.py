@@ -85,6 +85,11 @@ class View:
                     self._keep(spans)
         self._bell.put(True)
 
+    def recall(self, record: Record) -> None:
+        """A record from before this process took the run up: no line, but the board is told."""
+        with self._lock:
+            self.board.apply(record)
+
     def log(self, text: str) -> None:
         """A line that the user's code printed outside of a task."""
         with self._lock:

@@ -104,14 +104,17 @@ def recorded_params(header: RunStarted) -> dict[str, BoundParam]:
     return {name: BoundParam(param.value.get(), param.source) for name, param in header.params.items()}
 
 
-def recorded_limits(header: RunStarted) -> RunLimits:
-    """What the run might take as a whole."""
-    limits = header.limits
+def limits_over(header: RunStarted, asked: RunLimits) -> RunLimits:
+    """What the run may take as a whole: what is asked, else as it was started. One of an older version has no limits
+    recorded; then its dag says."""
+    recorded = header.limits
+    if recorded.default_memory_bytes is None:
+        return asked
     return RunLimits(
-        timeout=limits.timeout_s or 0,
-        max_memory=limits.max_memory_bytes or 0,
-        default_memory=limits.default_memory_bytes,
-        max_cpus=limits.max_cpus,
+        timeout=recorded.timeout_s or 0 if asked.timeout is None else asked.timeout,
+        max_memory=recorded.max_memory_bytes or 0 if asked.max_memory is None else asked.max_memory,
+        default_memory=recorded.default_memory_bytes if asked.default_memory is None else asked.default_memory,
+        max_cpus=recorded.max_cpus if asked.max_cpus is None else asked.max_cpus,
     )
 
 

@@ -53,7 +53,11 @@ def test_a_failed_run_tells_the_cause_the_cascade_and_the_next_commands() -> Non
     assert lines[0].startswith("FAILED clean[1]  ValueError")
     assert "  not run: report, mail, for want of clean[*]" in lines
     assert "run 7f3k failed in 34s: 1 ok, 1 failed, 2 not run" in lines
-    assert lines[-2:] == ["  show    actorflow show 7f3k", "  debug   actorflow run etl.py --executor inline"]
+    assert lines[-3:] == [
+        "  show    actorflow show 7f3k",
+        "  resume  actorflow resume 7f3k",
+        "  debug   actorflow run etl.py --executor inline",
+    ]
 
 
 def test_a_step_that_did_not_run_names_only_the_failures_above_it() -> None:
@@ -87,4 +91,8 @@ def test_of_many_failures_the_first_three_are_shown_and_the_rest_counted() -> No
 def test_the_advice_names_a_store_that_was_named() -> None:
     lines = reported(started(), over(1, RunStatus.cancelled), next_=Next(target="etl.py", folder="/", store="/tmp/s"))
 
-    assert lines == ["run 7f3k cancelled in 1.0s: nothing ran", "  show    actorflow show 7f3k --store /tmp/s"]
+    assert lines == [
+        "run 7f3k cancelled in 1.0s: nothing ran",
+        "  show    actorflow show 7f3k --store /tmp/s",
+        "  resume  actorflow resume 7f3k --store /tmp/s",
+    ]
