@@ -40,6 +40,8 @@ from actorflow.telemetry.traced_executor import TracedExecutor
 from actorflow.telemetry.user_spans import FLUSH_S, take_in_user_spans
 
 MAX_QUEUED_RECORDS: Final = 100_000
+GATHER_S: Final = 0.25
+"""A thread that woke for every group would take its turns from the loop's, which has the same lock to wait for."""
 MAX_WITH_VALUES: Final = 2_000
 """Records that may wait together with the values in them."""
 OWN_PROVIDER: Final = "the tracer provider of this program"
@@ -101,7 +103,7 @@ class RunTelemetry:
         self._run_id = ""
         self._joined: Joined | None = None
         self._records: Follower[Record] = Follower(
-            "actorflow telemetry", self._follow, max_queued=MAX_QUEUED_RECORDS, batch=1_000
+            "actorflow telemetry", self._follow, max_queued=MAX_QUEUED_RECORDS, batch=5_000, gather_s=GATHER_S
         )
 
     @property
