@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from actorflow.runs.states import TaskState as TaskState
     from actorflow.runs.task_context import TaskContext as TaskContext
     from actorflow.runs.task_context import task_context as task_context
+    from actorflow.telemetry.log_context import LogContext as LogContext
     from actorflow.version import VERSION as __version__
     from actorflow_supervisors import Backoff as Backoff
     from actorflow_supervisors import Crashed as Crashed
@@ -66,6 +67,7 @@ _HOME: Final = {
     "Down": "actorflow.actors.monitor",
     "InitFailed": "actorflow_supervisors",
     "Killed": "actorflow_supervisors",
+    "LogContext": "actorflow.telemetry.log_context",
     "Mailbox": "actorflow.actors.mailbox",
     "Memory": "actorflow.flows.memory",
     "NoProc": "actorflow_supervisors",
@@ -110,6 +112,7 @@ __all__ = [
     "Down",
     "InitFailed",
     "Killed",
+    "LogContext",
     "Mailbox",
     "Memory",
     "NoProc",

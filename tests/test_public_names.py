@@ -26,6 +26,7 @@ PUBLIC = [
     "InitFailed",
     "Killed",
     "LogContext",
+    "LogContext",
     "Mailbox",
     "Memory",
     "NoProc",
