@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from actorflow.runs.durable_file import write_durably
+
 SUFFIX: Final = ".anchor"
-FILE_MODE: Final = 0o600
-MAX_BYTES: Final = 64 * 1024
 
 
 class AnchorDamaged(ValueError):
@@ -48,19 +46,8 @@ def anchor_path(journal: Path) -> Path:
 def write_anchor(journal: Path, anchor: Anchor) -> None:
     """Replace the anchor; it is on disk when this returns. Raises OSError, with the former one in place."""
     path = anchor_path(journal)
-    part = path.with_suffix(f"{SUFFIX}-part")
     text = json.dumps(asdict(anchor), sort_keys=True)
-    try:
-        descriptor = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{text} {_digest(text)}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(part, path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink()
-        raise
+    write_durably(path, path.with_suffix(f"{SUFFIX}-part"), [f"{text} {_digest(text)}\n".encode()])
 
 
 def read_anchor(journal: Path) -> Anchor | None:

@@ -30,10 +30,11 @@ from typing import Final
 
 from actorflow.runs.anchor import Anchor, anchor_path, write_anchor
 from actorflow.runs.chain import genesis, link
+from actorflow.runs.durable_file import FILE_MODE, sync_directory
 from actorflow.runs.event_rows import Row, encode_row
 from actorflow.runs.journal_reader import APPLICATION_ID, FORMAT, JournalReader
 from actorflow.runs.large_values import TABLE as LARGE_VALUES_TABLE
-from actorflow.runs.large_values import LargeValues, ValueOptions, sync_directory
+from actorflow.runs.large_values import LargeValues, ValueOptions
 from actorflow.runs.large_writer import LargeWriter
 from actorflow.runs.owner import Owner, current_owner
 from actorflow.runs.run_lock import RunLock
@@ -43,7 +44,6 @@ from actorflow.runs.tally import RunSummary
 from actorflow.runs.values import Value
 
 MAX_ROWS_PER_STATEMENT: Final = 4096
-FILE_MODE: Final = 0o600
 LARGE_VALUES_SINCE: Final = 2
 """The format that has the table of large values."""
 
@@ -116,7 +116,7 @@ class JournalFile:
         """
         lock = RunLock.take(path)
         try:
-            with JournalReader(path) as reader:
+            with JournalReader(path, is_ours=True) as reader:
                 reader.require_anchor()
                 last_seq, head = reader.verify()
                 run_id, version = reader.run_id, reader.version

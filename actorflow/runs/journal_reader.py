@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final, cast
 
@@ -12,6 +13,7 @@ from actorflow.runs.anchor import Anchor, AnchorDamaged, anchor_path, read_ancho
 from actorflow.runs.chain import genesis, link
 from actorflow.runs.event_rows import Row
 from actorflow.runs.owner import Owner
+from actorflow.runs.run_lock import RunLock
 from actorflow.runs.store_errors import ForeignStore, JournalDamaged, NewerStore, StoreError
 
 FORMAT: Final = 2
@@ -24,22 +26,27 @@ _NEEDED: Final = {"run_id", "owner_pid", "owner_started", "owner_host"}
 
 
 class JournalReader:
-    """Reads a journal file, its owner alive or not; a context manager. Changes nothing in it.
+    """Reads a journal file, its owner alive or not; a context manager.
 
+    Changes nothing in it, but for one case: a power cut in the middle of its closing left a change of the file's header
+    to be taken back, which SQLite does with a writable file only. is_ours: the caller holds the run's lock.
     Raises ForeignStore for a file that is no journal, NewerStore for one of a later format.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_ours: bool = False) -> None:
         self.path = path
-        self.anchor, self.anchor_problem = _anchor_of(
-            path
-        )  # first: rows that are written meanwhile are more, not fewer
+        # First: rows that are written meanwhile are more, not fewer.
+        self.anchor, self.anchor_problem = _anchor_of(path)
         try:
-            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        except sqlite3.Error as exc:
-            raise StoreError(path, f"cannot be opened: {exc}", "check that the file exists and is yours") from exc
+            self._open()
+        except _HalfClosed as exc:
+            _end_closing(path, exc, is_ours=is_ours)
+            self._open()
+
+    def _open(self) -> None:
+        self._connection = _connected(self.path, "ro")
         try:
-            self.version = _version_of(path, self._connection)
+            self.version = _version_of(self.path, self._connection)
             self._meta = self._read_meta()
         except BaseException:
             self._connection.close()
@@ -151,6 +158,31 @@ def _anchor_of(path: Path) -> tuple[Anchor | None, str]:
         return None, str(exc)
 
 
+class _HalfClosed(StoreError):
+    """A power cut came between WAL and plain file."""
+
+
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+    except sqlite3.Error as exc:
+        raise StoreError(path, f"cannot be opened: {exc}", "check that the file exists and is yours") from exc
+
+
+def _end_closing(path: Path, problem: _HalfClosed, *, is_ours: bool) -> None:
+    """Let SQLite take back what was begun; raises `problem` where it cannot."""
+    lock = None
+    try:
+        lock = None if is_ours else RunLock.take(path)
+        with closing(_connected(path, "rw")) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except (StoreError, sqlite3.Error) as exc:
+        raise problem from exc
+    finally:
+        if lock is not None:
+            lock.release()
+
+
 def _version_of(path: Path, connection: sqlite3.Connection) -> int:
     try:
         application_id = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -168,6 +200,8 @@ def _version_of(path: Path, connection: sqlite3.Connection) -> int:
 
 
 def _read_error(path: Path, exc: Exception) -> StoreError:
+    if getattr(exc, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return _HalfClosed(path, f"cannot be read: {exc}", "make the file and its folder writable for you once")
     code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if code == sqlite3.SQLITE_NOTADB and not anchor_path(path).exists():
         return ForeignStore(path, "is no journal of actorflow", "move it elsewhere")

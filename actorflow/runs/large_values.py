@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from actorflow.actors.codec import Codec
+from actorflow.runs.durable_file import sync_directory, write_durably
 from actorflow.runs.store_errors import JournalDamaged, StoreError, ValueReleased
 from actorflow.runs.values import Reference
 
@@ -36,7 +37,6 @@ RECENT_BYTES: Final = 32 * 1024 * 1024
 
 SUFFIX: Final = ".values"
 FOLDER_MODE: Final = 0o700
-FILE_MODE: Final = 0o600
 SAMPLE_BYTES: Final = 256 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
 WORTH: Final = 0.9
@@ -104,14 +104,9 @@ class ValueFiles:
         if path.exists():
             sync_directory(self.folder)
             return _packing_of(data)
-        part = path.with_suffix(".part")
-        try:
-            packing = _write_file(part, data)
-            os.rename(part, path)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink()
-            raise
+        packing = _packing_of(data)
+        chunks = _chunks(data) if packing is Packing.plain else _compressed(data)
+        write_durably(path, path.with_suffix(".part"), chunks)
         sync_directory(self.folder)
         return packing
 
@@ -234,26 +229,6 @@ def _lz4() -> Any:  # it has no types; and most runs have no large value
     return import_module("lz4.frame")
 
 
-def sync_directory(path: Path) -> None:
-    """The names in it are on disk too."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_file(path: Path, data: bytes) -> Packing:
-    """`data` in a new file, synced; compressed where its beginning compresses. Never a second copy in memory."""
-    packing = _packing_of(data)
-    descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE)
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
-        for chunk in _chunks(data) if packing is Packing.plain else _compressed(data):
-            _write_whole(file.fileno(), chunk)
-        os.fsync(file.fileno())
-    return packing
-
-
 def _packing_of(data: bytes) -> Packing:
     return packed(data[:SAMPLE_BYTES])[0]
 
@@ -269,9 +244,3 @@ def _compressed(data: bytes) -> Iterator[bytes]:
     for chunk in _chunks(data):
         yield compressor.compress(chunk)
     yield compressor.flush()
-
-
-def _write_whole(descriptor: int, data: bytes | memoryview) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]

@@ -14,8 +14,8 @@ from typing import Final
 from actorflow.runs.anchor import SUFFIX as ANCHOR_SUFFIX
 from actorflow.runs.catalog import SUFFIX as JOURNAL_SUFFIX
 from actorflow.runs.control_socket import SUFFIX as SOCKET_SUFFIX
+from actorflow.runs.durable_file import sync_directory
 from actorflow.runs.large_values import SUFFIX as VALUES_SUFFIX
-from actorflow.runs.large_values import sync_directory
 from actorflow.runs.output_file import SUFFIX as OUTPUT_SUFFIX
 from actorflow.runs.run_lock import SUFFIX as LOCK_SUFFIX
 from actorflow.runs.run_lock import RunLock

@@ -188,11 +188,11 @@ class Opened:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.paths: list[str] = []
-        before: Callable[[JournalReader, Path], None] = JournalReader.__init__
+        before = JournalReader.__init__
 
-        def opened(reader: JournalReader, path: Path) -> None:
+        def opened(reader: JournalReader, path: Path, *, is_ours: bool = False) -> None:
             self.paths.append(path.name)
-            before(reader, path)
+            before(reader, path, is_ours=is_ours)
 
         monkeypatch.setattr(JournalReader, "__init__", opened)
 
