@@ -102,8 +102,11 @@ class Boundary:
             refs.append(ref)
             return RefMark(len(refs) - 1)
 
+        def restored(mark: RefMark) -> ActorRef[Any]:
+            return refs[mark.number]
+
         arrived = self._codec.decode(self._codec.encode(with_refs_replaced(value, ActorRef, mark), name))
-        return with_refs_replaced(arrived, RefMark, lambda mark: refs[mark.number]) if refs else arrived
+        return with_refs_replaced(arrived, RefMark, restored) if refs else arrived
 
     def _argument_adapter(self, function: Callable[..., Any]) -> Any:
         if function not in self._arguments:

@@ -62,7 +62,7 @@ def _lane_line(lane: Lane, shown: Timeline, names: int, bars: int, glyphs: Glyph
     word = state_word(lane.state)
     took = duration(lane.bars[-1].ended_s - lane.bars[0].started_s) if lane.bars else ""
     name = shorten(_name(lane), names)
-    head = [mark, word, " " * max(10 - len(word.text), 1), f"{name:<{names}}  {took:>7}  "]
+    head: list[str | Span] = [mark, word, " " * max(10 - len(word.text), 1), f"{name:<{names}}  {took:>7}  "]
     return line(*head, *cells(lane, shown, bars, glyphs))
 
 

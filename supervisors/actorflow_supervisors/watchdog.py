@@ -57,8 +57,8 @@ class LoopWatchdog:
 
     limit_s: how long the loop may go without a turn. A block longer than `limit_s` and `every_s` together is always
     noticed, a shorter one than `limit_s` never. every_s: the pause between two signs of life; None: half the limit.
-    on_blocked: told of each episode in the loop, once it is over. on_found: told on the watchdog's thread, as soon as it
-    is noticed, with the frame that the loop's thread is in; what it tells stands in place of the log.
+    on_blocked: told of each episode in the loop, once it is over. on_found: told on the watchdog's thread, as soon as
+    it is noticed, with the frame that the loop's thread is in; what it tells stands in place of the log.
 
     Give it to a `Supervisor` or an `ActorSystem` to have it started and stopped with that one. One loop at a time.
     """

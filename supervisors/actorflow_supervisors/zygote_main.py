@@ -19,7 +19,7 @@ is forked: anything else could not live on in a copy.
 from __future__ import annotations
 
 import atexit
-import concurrent.futures.thread  # noqa: F401 - its lock is free in a copy before hooks of what is preloaded want it
+import concurrent.futures.thread  # noqa: F401  # pyright: ignore[reportUnusedImport]  # its lock is free in a copy before hooks of what is preloaded want it
 import contextlib
 import gc
 import importlib

@@ -308,7 +308,7 @@ async def test_an_actor_that_sends_to_its_own_full_mailbox_is_told_so_and_does_n
         with pytest.raises(MailboxFull, match="sends to itself, so no room could ever come; use try_tell"):
             await ref.ask(Spammer.spam)
 
-        assert await ref.ask(Spammer.nothing) is None
+        await ref.ask(Spammer.nothing)
 
 
 async def test_dead_letters_are_told_to_subscribers_until_they_leave() -> None:
