@@ -150,7 +150,8 @@ class Host:
     async def _receive_until_lost(self, scope: anyio.CancelScope) -> None:
         try:
             while True:
-                self._take(await self._connection.receive())
+                for frame in await self._connection.receive_many():
+                    self._take(frame)
         except (TransportError, DecodeError):
             pass
         scope.cancel()

@@ -234,7 +234,8 @@ class Incarnation:
     async def _receive(self, connection: Connection) -> None:
         try:
             while True:
-                self._take(await connection.receive())
+                for frame in await connection.receive_many():
+                    self._take(frame)
         except (TransportError, DecodeError, NotAFrame) as error:
             logger.debug("the process of %s: %s", self.cell.path, error)
         self._is_over = True
