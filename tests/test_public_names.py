@@ -26,7 +26,6 @@ PUBLIC = [
     "InitFailed",
     "Killed",
     "LogContext",
-    "LogContext",
     "Mailbox",
     "Memory",
     "NoProc",
