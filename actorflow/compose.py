@@ -209,7 +209,8 @@ async def carry_out(
         journal.subscribe(on_records)
     executors, watch = make_executors(plan, settings), settings.telemetry
     if watch is not None:
-        header, executors = watch.begin(header), watch.around(executors)
+        header = watch.begin(header) if taken_up is None else header
+        executors = watch.around(executors)
         journal.subscribe(watch.observe)
     given = RunInput(
         plan=plan,
@@ -234,8 +235,13 @@ async def carry_out(
             return _result(await run_plan(given, control=control), header.run_id, journal.path)
     finally:
         if watch is not None:
-            with anyio.CancelScope(shield=True):  # bounded: by the limits of its close
-                await anyio.to_thread.run_sync(watch.close)
+            await close_watch(watch)
+
+
+async def close_watch(watch: Watch) -> None:
+    """Off the loop, to the end, which is bounded."""
+    with anyio.CancelScope(shield=True):
+        await anyio.to_thread.run_sync(watch.close)
 
 
 def telemetry_of(choice: bool | AnyTracerProvider) -> RunTelemetry:

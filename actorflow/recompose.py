@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from actorflow.compose import Observer, RunResult, RunSettings, carry_out, telemetry_of
+from actorflow.compose import Observer, RunResult, RunSettings, carry_out, close_watch, telemetry_of
 from actorflow.flows.dag import BoundDag, Dag
 from actorflow.flows.limits import NO_LIMITS, RunLimits
 from actorflow.flows.load import load_dag
@@ -140,7 +140,9 @@ async def go_on(
     store = SqliteStore(settings.store, values=settings.values)
     values = RowValues(store.journal_path(run_id))
     fold = PastFold(values.lazily)
-    hear = fold.apply if replayed is None else partial(_tell_both, fold.apply, replayed)
+    watch = settings.telemetry
+    hearers = [fold.apply, *([] if replayed is None else [replayed]), *([] if watch is None else [watch.replay])]
+    hear = partial(_tell_all, hearers)
     store = SqliteStore(settings.store, values=settings.values, make_journal=partial(Journal, replayed=hear))
     journal = store.reopen_run(run_id)
     try:
@@ -149,12 +151,16 @@ async def go_on(
             raise ResumeRefused(f"run {run_id} has not begun", "start it anew")
         if not has_to_do(past, unattended=how.unattended):
             await journal.close()
+            if watch is not None:
+                await close_watch(watch)
             return _as_it_was(past, run_id, journal.path)
         require_same_structure(past.header, dag.graph)
         plan = plan_again(past, dag, settings, how.limits)
         taken_up = _taken_up(past, dag, settings, how)
     except BaseException:
         await journal.close()
+        if watch is not None:
+            await close_watch(watch)
         raise
     result = await carry_out(
         plan,
@@ -234,6 +240,6 @@ def _as_it_was(past: Past, run_id: str, path: Path) -> RunResult[Any]:
     )
 
 
-def _tell_both(one: Callable[[Record], object], other: Callable[[Record], object], record: Record) -> None:
-    one(record)
-    other(record)
+def _tell_all(hearers: Sequence[Callable[[Record], object]], record: Record) -> None:
+    for hear in hearers:
+        hear(record)

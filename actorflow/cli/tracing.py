@@ -26,15 +26,14 @@ class ToldTelemetry:
         self._quiet = quiet
 
     def begin(self, header: RunStarted) -> RunStarted:
-        begun = self._inner.begin(header)
-        self._say_where()
-        return begun
+        return self._inner.begin(header)
 
-    def resume(self, records: Sequence[Record]) -> None:
-        self._inner.resume(records)
-        self._say_where()
+    def replay(self, record: Record) -> None:
+        self._inner.replay(record)
 
     def around(self, executors: Mapping[str, Executor]) -> Mapping[str, Executor]:
+        if not self._quiet:
+            self._notes.say(line(dim(f"tracing to {self._inner.where}, trace {self._inner.trace_id}")))
         return self._inner.around(executors)
 
     def observe(self, records: Sequence[Record]) -> None:
@@ -44,10 +43,6 @@ class ToldTelemetry:
         delivery = self._inner.close()
         if not delivery.is_complete:
             self._notes.insist([line(warn("tracing"), f" {delivery.in_words(self._inner.where)}")])
-
-    def _say_where(self) -> None:
-        if not self._quiet:
-            self._notes.say(line(dim(f"tracing to {self._inner.where}, trace {self._inner.trace_id}")))
 
 
 def require_tracing() -> None:

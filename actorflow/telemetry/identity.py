@@ -51,19 +51,24 @@ def trace_id_of(run_id: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SpanIds:
-    """The span ids of one run."""
+    """The span ids of one run. life: how often it was taken up again; run and tasks have a span for each life."""
 
     run_id: str
+    life: int = 0
 
     def run(self) -> int:
-        return _hashed(f"run\0{self.run_id}", 8)
+        return _hashed(f"run\0{self.run_id}{self._life}", 8)
 
     def task(self, step: str, map_index: int | None = None) -> int:
         """Of a task instance; without an index, of the whole of a mapped step."""
-        return _hashed(f"task\0{self.run_id}\0{step}\0{map_index}", 8)
+        return _hashed(f"task\0{self.run_id}\0{step}\0{map_index}{self._life}", 8)
 
     def attempt(self, step: str, map_index: int | None, number: int) -> int:
         return _hashed(f"attempt\0{self.run_id}\0{step}\0{map_index}\0{number}", 8)
+
+    @property
+    def _life(self) -> str:
+        return f"\0life {self.life}" if self.life else ""
 
 
 def _hashed(text: str, size_bytes: int) -> int:

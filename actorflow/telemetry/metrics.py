@@ -23,7 +23,15 @@ from enum import StrEnum
 from typing import Final
 
 from actorflow.hot_value import hot_value
-from actorflow.runs.events import AttemptFinished, AttemptStarted, Record, RunFinished, RunStarted, TaskFinished
+from actorflow.runs.events import (
+    AttemptFinished,
+    AttemptStarted,
+    Record,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    TaskFinished,
+)
 from actorflow.runs.executor import AttemptState, Cause
 from actorflow.runs.states import RunStatus
 from actorflow.telemetry import names
@@ -121,6 +129,11 @@ class MetricFold:
                 return [Amount(RUNS_ACTIVE, 1, self._active())]
             case RunFinished():
                 return self._run_finished(event, ts)
+            case RunResumed(taken_up=True):
+                self._started_s = ts
+                self._waited_since_s.clear()
+                self._reached_s.clear()
+                return [Amount(RUNS_ACTIVE, 1, self._active())]
             case _:
                 return []
 

@@ -5,6 +5,7 @@
 | the first of a plain step, or of an instance of a map | the step was ready |
 | the first of an instance whose list is being made by another map | its own element was there |
 | a later one | its retry was due |
+| any, of a run that was taken up again | not before that |
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from actorflow.runs.events import (
     AttemptStarted,
     Event,
     Record,
+    RunResumed,
     RunStarted,
     TaskFinished,
     TaskReady,
@@ -69,6 +71,10 @@ class Readiness:
                 self._end(self._step(event.task), event.map_index, ts)
             case RunStarted():
                 self._plan(event)
+            case RunResumed(taken_up=True):
+                for step in self._steps.values():  # nobody waited while there was no run
+                    step.ready_s = None if step.ready_s is None else ts
+                    step.due_s.clear()
             case _:
                 pass
 

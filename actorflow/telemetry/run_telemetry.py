@@ -12,12 +12,13 @@ from typing import Final, Protocol
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from actorflow.runs.events import AttemptFinished, Record, RunStarted
+from actorflow.runs.events import AttemptFinished, Record, RunFinished, RunResumed, RunStarted
 from actorflow.runs.executor import Executor
 from actorflow.telemetry.attempt_context import from_environment
 from actorflow.telemetry.choice import AnyTracerProvider, TelemetryRefused
 from actorflow.telemetry.environment import BadVariable, destination
 from actorflow.telemetry.follower import Follower
+from actorflow.telemetry.identity import SpanIds
 from actorflow.telemetry.joining import Began, Joined, join, read_joined, recorded
 from actorflow.telemetry.metric_pusher import MetricPusher
 from actorflow.telemetry.metric_sums import MetricSums
@@ -99,6 +100,8 @@ class RunTelemetry:
         self._trace = TraceFold()
         self._metrics = MetricFold()
         self._spans = 0
+        self._life = 0
+        self._to_send_again: list[SpanRecord] = []
         self.delivery: Delivery | None = None
         self._run_id = ""
         self._joined: Joined | None = None
@@ -120,21 +123,42 @@ class RunTelemetry:
         self._run_id, self._joined = header.run_id, joined
         return replace(header, trace=recorded(joined))
 
-    def resume(self, records: Sequence[Record]) -> None:
-        """Instead of `begin`, for a run that goes on: every record so far, from the first.
+    def replay(self, record: Record) -> None:
+        """Instead of `begin`, for a run that goes on: each record so far, from the first on, in one thread.
 
-        The spans that they end are sent, again where the owner before had got to it: same ids, same content.
+        Spans of a life whose owner was killed are sent again, with the same ids and content: the owner may not have
+        got to it. Those of a life that had ended are not.
         """
-        header = records[0].event
-        assert isinstance(header, RunStarted), "the first record of every run"
-        self._run_id, self._joined = header.run_id, read_joined(header.run_id, header.trace)
-        self.observe(records)
+        match record.event:
+            case RunStarted() as header:
+                self._run_id, self._joined = header.run_id, read_joined(header.run_id, header.trace)
+            case RunFinished():
+                self._to_send_again.clear()
+            case RunResumed(taken_up=True):
+                self._to_send_again.clear()
+                self._life += 1
+            case _:
+                pass
+        waited_since_s = self._readiness.apply(record)
+        spans = self._trace.apply(record, waited_since_s)
+        self._metrics.apply(record, waited_since_s)  # what was counted then is not counted again
+        if not isinstance(record.event, RunFinished):
+            self._to_send_again += spans
+
+    def _resume(self) -> None:
+        """The next life begins; its own first record comes with the others."""
+        assert self._joined is not None
+        self._emit(self._to_send_again)
+        self._to_send_again = []
+        self._life += 1
 
     def around(self, executors: Mapping[str, Executor]) -> Mapping[str, Executor]:
         """The executors, with the trace context of each attempt around its body."""
         assert self._joined is not None, "begin() comes first"
-        own = self._joined.own
-        return {name: TracedExecutor(executor, self._run_id, own) for name, executor in executors.items()}
+        if self._trace.has_begun:
+            self._resume()
+        own, ids = self._joined.own, SpanIds(self._run_id, self._life)
+        return {name: TracedExecutor(executor, ids, own) for name, executor in executors.items()}
 
     def observe(self, records: Sequence[Record]) -> None:
         """Take a group in; returns at once. What tasks return is not held for long."""
@@ -177,6 +201,9 @@ class RunTelemetry:
                 amounts += self._metrics.apply(record, waited_since_s)
         if self._metric_sink is not None:
             self._metric_sink.add(amounts)
+        self._emit(spans)
+
+    def _emit(self, spans: Sequence[SpanRecord]) -> None:
         joined = self._trace.joined
         if joined.own.sampled and spans:
             self._spans += len(spans)

@@ -13,14 +13,14 @@
 | an attempt | its end; the next attempt of its instance, or the end of the run, where a crash left it without one |
 | a task | its last attempt, or its end without one; the end of the run |
 | a mapped step | its last instance |
-| the run | its end. A run whose owner was killed has none until it is resumed |
+| the run | its end; where its owner was killed, the last thing known, once it is taken up again. Each life has a span |
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from actorflow.runs.events import (
@@ -30,6 +30,7 @@ from actorflow.runs.events import (
     RecordedTask,
     RunCancelling,
     RunFinished,
+    RunResumed,
     RunStarted,
     TaskFinished,
     TaskReady,
@@ -38,7 +39,7 @@ from actorflow.runs.executor import AttemptState, Cause, ErrorRecord
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow.telemetry import names
 from actorflow.telemetry.identity import SpanIds, TraceContext
-from actorflow.telemetry.joining import Joined, read_joined
+from actorflow.telemetry.joining import Joined, Relation, read_joined
 from actorflow.telemetry.map_sample import MAP_LIMITS, MapLimits, MapSample
 from actorflow.telemetry.readiness import Readiness
 from actorflow.telemetry.span_facts import Facts, exception_of, status_of, worker_facts
@@ -98,6 +99,12 @@ class TraceFold:
         self._started_s = 0.0
         self._last_s = 0.0
         self._cancel_reason = ""
+        self._is_over = False
+
+    @property
+    def has_begun(self) -> bool:
+        """True once the first record is known."""
+        return self._header is not None
 
     @property
     def joined(self) -> Joined:
@@ -123,6 +130,8 @@ class TraceFold:
                 self._cancel_reason = event.reason
             case RunFinished():
                 spans = self._run_finished(event, ts)
+            case RunResumed(taken_up=True):
+                spans = self._taken_up(event, ts)
             case _:  # a pause is no span
                 pass
         self._last_s = ts
@@ -136,8 +145,27 @@ class TraceFold:
         self._ids = SpanIds(event.run_id)
         self._steps = {task.name: _Step(task, self._ids.task(task.name)) for task in event.tasks}
 
-    def _run_finished(self, event: RunFinished, ts: float) -> list[SpanRecord]:
-        spans = [span for step in self._steps.values() for span in self._leave_behind(step, ts)]
+    def _taken_up(self, event: RunResumed, ts: float) -> list[SpanRecord]:
+        """What the owner before left open ends with the last thing known; the new life is inside the old one's span."""
+        spans: list[SpanRecord] = []
+        if not self._is_over:
+            lost = ErrorRecord(type="actorflow:RunLost", message="its process ended; the run was taken up again")
+            end = RunFinished(run_id=self._ids.run_id, status=RunStatus.failed, cause=Cause.lost, error=lost)
+            spans = self._run_finished(end, self._last_s, Cause.lost)
+        before = self._joined.own
+        self._ids = SpanIds(self._ids.run_id, self._ids.life + 1)
+        self._joined = Joined(replace(before, span_id=self._ids.run()), before, Relation.parent)
+        self._steps = {name: self._again(step) for name, step in self._steps.items()}
+        self._started_s, self._cancel_reason, self._is_over = ts, "", False
+        return spans
+
+    def _again(self, step: _Step) -> _Step:
+        sample = None if step.sample is None else MapSample(self.limits)
+        return _Step(step.task, self._ids.task(step.task.name), width=step.width, sample=sample)
+
+    def _run_finished(self, event: RunFinished, ts: float, open_cause: Cause = Cause.cancelled) -> list[SpanRecord]:
+        self._is_over = True
+        spans = [span for step in self._steps.values() for span in self._leave_behind(step, ts, open_cause)]
         facts = self._run_facts(event)
         link, parent = self._joined.link, self._joined.parent
         spans.append(
@@ -171,15 +199,16 @@ class TraceFold:
             facts[names.CANCEL_REASON] = self._cancel_reason
         return facts
 
-    def _leave_behind(self, step: _Step, ts: float) -> list[SpanRecord]:
+    def _leave_behind(self, step: _Step, ts: float, cause: Cause) -> list[SpanRecord]:
         """What a killed run could not end, and steps that were begun."""
+        state = TaskState.cancelled if cause is Cause.cancelled else TaskState.failed
         spans: list[SpanRecord] = []
         for map_index, instance in list(step.instances.items()):
             if instance.running is not None:
-                spans += self._cut_short(step, map_index, instance, Cause.cancelled, ts)
-            spans += self._end_instance(step, map_index, TaskState.cancelled, Cause.cancelled, None, ts)
+                spans += self._cut_short(step, map_index, instance, cause, ts)
+            spans += self._end_instance(step, map_index, state, cause, None, ts)
         if (step.ready_s is not None or step.results) and not step.is_over:
-            spans += self._end_step(step, TaskState.cancelled, Cause.cancelled, None, ts)
+            spans += self._end_step(step, state, cause, None, ts)
         return spans
 
     # -- steps ----------------------------------------------------------------------------------------------------

@@ -21,9 +21,9 @@ _HERE = frozenset({"async", "inline", "thread"})
 class TracedExecutor:
     """A body in this process finds the context current; one in a worker gets it by the headers of its attempt."""
 
-    def __init__(self, inner: Executor, run_id: str, own: TraceContext) -> None:
+    def __init__(self, inner: Executor, ids: SpanIds, own: TraceContext) -> None:
         self._inner = inner
-        self._ids = SpanIds(run_id)
+        self._ids = ids
         self._own = own
         self._told = inner.name not in _HERE
         self._of_wide_maps: dict[str, tuple[TraceContext, Context]] = {}

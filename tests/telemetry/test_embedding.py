@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import cast
 
 import pytest
 from opentelemetry import trace
@@ -14,14 +13,19 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from actorflow import dag, run, run_async, task
+from actorflow import dag, resume, run, run_async, task
 from actorflow.errors import TelemetryMissing, TelemetryRefused
+from actorflow.flows.load import load_dag
+from actorflow.runs.events import RunResumed
+from actorflow.runs.executor import Cause
+from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore
 from actorflow.telemetry import names
 from actorflow.telemetry.choice import require_opentelemetry
 from actorflow.telemetry.identity import SpanIds, trace_id_of
 from actorflow.telemetry.run_telemetry import open_telemetry
 from tests.cli.records import begun, ended, over, ready, records, started, step
+from tests.cli.shell import going
 
 
 @task
@@ -118,19 +122,74 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         require_opentelemetry()
 
 
+KILLED = """
+from pathlib import Path
+
+import anyio
+
+from actorflow import dag, task
+
+@task
+def first() -> int:
+    return 1
+
+@task
+async def second(one: int, mark: Path) -> int:
+    if not mark.exists():
+        mark.touch()
+        await anyio.sleep_forever()
+    return one + 1
+
+@dag
+def killed(mark: Path) -> int:
+    return second(first(), mark)
+"""
+
+
 def test_a_resumed_run_goes_on_with_its_trace_and_ends_what_a_killed_owner_left_open(
-    exporter: InMemorySpanExporter,
+    exporter: InMemorySpanExporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = [started(step("clean")), ready(1, "clean"), begun(2, "clean")]
-    after = [begun(9, "clean", attempt=2), ended(11, "clean", attempt=2), over(12)]
-    whole = records(*before, *after)
+    (tmp_path / "flow.py").write_text(KILLED)
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    with going("run", "flow.py", "--trace", "-p", f"mark={tmp_path / 'mark'}", cwd=tmp_path) as owner:
+        run_id = owner.until("run_started")["run_id"]
+        owner.until("attempt_started", task="second")
+        owner.process.kill()
+
+    dag = load_dag(str(tmp_path / "flow.py"))
+    result = resume(run_id, dag, store=tmp_path / ".actorflow", telemetry=PROVIDERS[-1])
+
+    assert result.value == 2
+    spans = exporter.get_finished_spans()
+    ids = [id_of(span) for span in spans]
+    assert len(set(ids)) == len(ids)
+    assert {span.get_span_context().trace_id for span in spans} == {trace_id_of(run_id)}  # type: ignore[union-attr]  # all have one
+    before, after = [span for span in spans if span.name == "RUN killed"]
+    assert (id_of(before), parent_of(before)) == (SpanIds(run_id).run(), None)
+    assert (id_of(after), parent_of(after)) == (SpanIds(run_id, 1).run(), id_of(before))
+    causes = [dict(span.attributes or {})[names.CAUSE] for span in spans if span.name == "attempt second"]
+    assert causes == ["lost", "ran"]
+    assert [span.name for span in spans].count("attempt first") == 1
+    assert {parent_of(span) for span in spans} <= {None, *ids}
+
+
+def test_a_life_that_had_ended_is_not_sent_again(exporter: InMemorySpanExporter) -> None:
+    failed = [started(step("clean")), ready(1, "clean"), begun(2, "clean"), ended(3, "clean", cause=Cause.error)]
+    again = [
+        (9.0, RunResumed("me", taken_up=True)),
+        begun(9, "clean", attempt=2),
+        ended(11, "clean", attempt=2),
+        over(12),
+    ]
+    whole = records(*failed, over(4, RunStatus.failed), *again)
     telemetry = open_telemetry(PROVIDERS[-1])
 
-    telemetry.resume(whole[:3])
-    telemetry.observe(whole[3:])
+    for record in whole[:5]:
+        telemetry.replay(record)
+    telemetry.around({})
+    telemetry.observe(whole[5:])
     telemetry.close()
 
-    spans = exporter.get_finished_spans()
-    assert [span.name for span in spans] == ["attempt clean", "attempt clean", "task clean", "RUN etl"]
-    assert cast("dict[str, object]", spans[0].attributes)[names.CAUSE] == "lost"
+    assert [span.name for span in exporter.get_finished_spans()] == ["attempt clean", "task clean", "RUN etl"]
     assert telemetry.trace_id == f"{trace_id_of('7f3k'):032x}"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorflow.runs.events import Record, RunFinished, RunStarted, TaskFinished
+from actorflow.runs.events import Record, RunFinished, RunResumed, RunStarted, TaskFinished
 from actorflow.runs.executor import AttemptState, Cause, ErrorRecord
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow.telemetry import names
@@ -243,18 +243,39 @@ def test_an_attempt_that_outlived_its_run_ends_with_it() -> None:
     assert only(spans, "RUN etl").ended_s == START_S + 6
 
 
-def test_an_attempt_that_a_killed_coordinator_left_open_ends_when_the_resumed_run_tries_again() -> None:
+def test_what_a_killed_owner_left_open_ends_with_the_last_thing_known_once_the_run_is_taken_up() -> None:
     before = [started(step("clean")), ready(1, "clean"), begun(2, "clean")]
+    after = [begun(101, "clean", attempt=2), ended(103, "clean", attempt=2), over(104)]
 
-    spans = traced(
-        records(*before, ready(100, "clean"), begun(101, "clean", attempt=2), ended(103, "clean", attempt=2))
-    )
+    spans = traced(records(*before, (100, RunResumed("me", taken_up=True)), *after))
 
-    first, second = named(spans, "attempt clean")
-    assert first.attributes[names.CAUSE] == "lost"
-    assert first.ended_s == START_S + 100
-    assert second.attributes[names.QUEUE_S] == 2
-    assert only(spans, "task clean").started_s == START_S + 1
+    lost, done = named(spans, "attempt clean")
+    assert (lost.attributes[names.CAUSE], lost.ended_s) == ("lost", START_S + 2)
+    assert done.attributes[names.QUEUE_S] == 2
+    first, second = named(spans, "RUN etl")
+    assert (first.ended_s, first.attributes[names.RESULT]) == (START_S + 2, "error")
+    assert (second.parent_id, second.started_s) == (first.span_id, START_S + 100)
+    assert [task.parent_id for task in named(spans, "task clean")] == [first.span_id, second.span_id]
+
+
+def test_a_pause_that_is_over_begins_no_new_life() -> None:
+    run = records(started(step("a")), (1, RunResumed("me")), ready(2, "a"), begun(2, "a"), ended(3, "a"), over(4))
+
+    assert [span.name for span in traced(run)] == ["attempt a", "task a", "RUN etl"]
+
+
+def test_a_wide_map_that_is_taken_up_stays_thinned_out() -> None:
+    limits = MapLimits(max_width=10, slowest=2)
+    run = [started(step("m", mapped="x")), ready(1, "m", 50)]
+    run += [one for index in range(25) for one in (begun(2, "m", index), ended(3, "m", index))]
+    run += [(9, RunResumed("me", taken_up=True))]
+    run += [one for index in range(25, 50) for one in (begun(10, "m", index), ended(11, "m", index))]
+
+    spans = traced(records(*run, over(12)), limits)
+
+    wholes = [span for span in spans if names.MAP_WIDTH in span.attributes]
+    assert [span.attributes[names.map_count("success")] for span in wholes] == [25, 25]
+    assert len(named(spans, "attempt m")) == 4
 
 
 def test_a_run_whose_owner_was_killed_has_no_span_of_its_own_yet() -> None:
