@@ -191,6 +191,9 @@ class Build:
                 affinity=settings.affinity,
                 trigger_rule=settings.trigger_rule,
                 max_in_flight=settings.max_in_flight,
+                allow_failure=settings.allow_failure,
+                critical=settings.critical,
+                cleanup=settings.cleanup,
                 why_not_importable=function.why_not_importable,
             )
         )

@@ -127,7 +127,11 @@ class DagDecorator(Protocol):
 def dag(fn: Callable[P, R], /) -> Dag[P, R]: ...
 @overload
 def dag(
-    *, name: str | None = None, timeout: Duration | None = None, max_memory: Size | None = None
+    *,
+    name: str | None = None,
+    timeout: Duration | None = None,
+    max_memory: Size | None = None,
+    fail_fast: bool | None = None,
 ) -> DagDecorator: ...
 def dag(
     fn: Callable[P, R] | None = None,
@@ -136,18 +140,21 @@ def dag(
     name: str | None = None,
     timeout: Duration | None = None,
     max_memory: Size | None = None,
+    fail_fast: bool | None = None,
 ) -> Dag[P, R] | DagDecorator:
     """Make a function a dag, as `@dag` or `@dag(...)` with options; it is traced when its graph is first needed.
 
-    timeout: of a whole run, pauses left out. max_memory: declared memory of the attempts that run at once. Both give
-    way to what the run is told. Wrong options are told when the dag is loaded.
+    timeout: of a whole run, pauses left out. max_memory: declared memory of the attempts that run at once. fail_fast:
+    the first failure that counts ends what runs, and the run. All give way to what the run is told. Wrong options are
+    told when the dag is loaded.
     """
 
     def made(fn: Callable[P, R], /) -> Dag[P, R]:
         if not inspect.isfunction(fn):
             message = f"`@dag` takes a function, but is given {fn!r}"
             raise refused(Code.bad_function, message, calling_place(), "put it above a `def`")
-        settings = dag_settings(name or fn.__name__, calling_place(), timeout=timeout, max_memory=max_memory)
+        place = calling_place()
+        settings = dag_settings(name or fn.__name__, place, timeout=timeout, max_memory=max_memory, fail_fast=fail_fast)
         return Dag(fn, name or "", settings)
 
     return cast("DagDecorator", made) if fn is None else made(fn)
@@ -176,6 +183,7 @@ def _trace(dag: Dag[..., object]) -> Traced:
         result=returned,
         timeout_s=dag._settings.timeout_s,
         max_memory_bytes=dag._settings.max_memory_bytes,
+        fail_fast=dag._settings.fail_fast,
     )
     functions = MappingProxyType(build.functions)
     return Traced(params, tuple(build.steps), faults, functions, None if faults else graph, error)

@@ -23,10 +23,18 @@ class DagSettings:
 
     timeout_s: float | None = None
     max_memory_bytes: int | None = None
+    fail_fast: bool = False
     faults: tuple[Fault, ...] = ()
 
 
-def dag_settings(owner: str, location: Location, *, timeout: Duration | None, max_memory: Size | None) -> DagSettings:
+def dag_settings(
+    owner: str,
+    location: Location,
+    *,
+    timeout: Duration | None,
+    max_memory: Size | None,
+    fail_fast: bool | None = None,
+) -> DagSettings:
     """The options of dag `owner`; None where not given."""
     faults: list[Fault] = []
 
@@ -42,7 +50,16 @@ def dag_settings(owner: str, location: Location, *, timeout: Duration | None, ma
 
     timeout_s = read("timeout", timeout, limit_s)
     max_memory_bytes = read("max_memory", max_memory, _cap_bytes)
-    return DagSettings(timeout_s=timeout_s, max_memory_bytes=max_memory_bytes, faults=tuple(faults))
+    fails_fast = bool(read("fail_fast", fail_fast, _flag))
+    return DagSettings(
+        timeout_s=timeout_s, max_memory_bytes=max_memory_bytes, fail_fast=fails_fast, faults=tuple(faults)
+    )
+
+
+def _flag(value: object) -> int:
+    if not isinstance(value, bool):
+        raise ValueError(f"it is True or False, not {value!r}")  # noqa: TRY004 - one error for every wrong option
+    return value
 
 
 def _cap_bytes(value: object) -> int:

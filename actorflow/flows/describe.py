@@ -59,6 +59,9 @@ def step_to_json(step: Step) -> dict[str, object]:
         "affinity": step.affinity,
         "trigger_rule": step.trigger_rule.value,
         "max_in_flight": step.max_in_flight,
+        "allow_failure": step.allow_failure,
+        "critical": step.critical,
+        "cleanup": step.cleanup,
     }
 
 
@@ -79,6 +82,7 @@ def plan_to_json(plan: Plan) -> dict[str, object]:
             "default_memory_bytes": plan.caps.default_memory_bytes,
             "max_cpus": plan.caps.max_cpus,
         },
+        "fail_fast": plan.fail_fast,
         "notes": list(plan.notes),
     }
 
@@ -113,6 +117,7 @@ def _planned_to_json(planned: PlannedStep) -> dict[str, object]:
         "upstream": list(planned.upstream),
         "downstream": list(planned.downstream),
         "elementwise": planned.elementwise,
+        "selected": planned.is_selected,
         "need": {"memory_bytes": planned.need.memory_bytes, "cpus": planned.need.cpus},
     }
 

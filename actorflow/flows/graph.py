@@ -115,7 +115,9 @@ class Step:
     after: steps that must be terminal first and pass nothing. timeout_s: of one attempt. deadline_s: of all attempts
     of an instance, from when it could first have started. queue_timeout_s: from when it may start until it does.
     memory_bytes: quota on the process tree of the first attempt. cpus: what it counts for against those there are.
-    affinity: it is held to CPUs of its own. why_not_importable: the reason no other process can import the task, ""
+    affinity: it is held to CPUs of its own. allow_failure: its failure counts as a success for what comes after and for
+    the run. critical: its failure fails the run, whatever comes after. cleanup: it runs once its upstreams are over,
+    also when the run is being cancelled. why_not_importable: the reason no other process can import the task, ""
     if it can.
     """
 
@@ -137,6 +139,9 @@ class Step:
     affinity: bool = False
     trigger_rule: TriggerRule = TriggerRule.all_success
     max_in_flight: int | None = None
+    allow_failure: bool = False
+    critical: bool = False
+    cleanup: bool = False
     why_not_importable: str = ""
 
     def upstream(self) -> tuple[str, ...]:
@@ -159,7 +164,8 @@ class ParamSpec:
 class Graph:
     """A pipeline as data: steps in topological order, each after all its upstreams; `result` is what a run returns.
 
-    timeout_s, max_memory_bytes: of a run as a whole, unless it is told otherwise; None without limit.
+    timeout_s, max_memory_bytes: of a run as a whole, unless it is told otherwise; None without limit. fail_fast: the
+    first failure that counts ends the run, unless it is told otherwise.
     """
 
     name: str
@@ -170,6 +176,7 @@ class Graph:
     result: Input
     timeout_s: float | None = None
     max_memory_bytes: int | None = None
+    fail_fast: bool = False
 
     def step(self, name: str) -> Step:
         """The step of that name; KeyError if there is none."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from actorflow.flows.checks import in_topological_order, structure_faults
 from actorflow.flows.faults import Code, Fault, FlowFaults, did_you_mean, in_order
-from actorflow.flows.graph import Graph, Output, Step, TaskKind, outputs_in
+from actorflow.flows.graph import Graph, Output, Step, TaskKind, TriggerRule, outputs_in
 from actorflow.flows.limits import (
     NO_CAPS,
     NO_LIMITS,
@@ -59,7 +59,7 @@ class PlannedStep:
 
     depth: the longest path from a source, which has 0. elementwise: the mapped upstream step whose index i feeds index
     i of this mapped step, where what is mapped over is exactly its output; else None. need: what a first attempt counts
-    for against the limits of the run.
+    for against the limits of the run. kept: part of the run's result. is_selected: False for one that was left out.
     """
 
     step: Step
@@ -70,6 +70,7 @@ class PlannedStep:
     elementwise: str | None
     kept: bool = False
     need: Need = NO_NEED
+    is_selected: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class Plan:
     """What a run is started with.
 
     params: a value for every parameter. steps: in topological order. notes: sentences for the header of the run.
-    caps: the limits of the run as a whole.
+    caps: the limits of the run as a whole. fail_fast: the first failure that counts ends the run.
     """
 
     graph: Graph
@@ -85,6 +86,12 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     notes: tuple[str, ...]
     caps: Caps = NO_CAPS
+    fail_fast: bool = False
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The steps that are not selected."""
+        return tuple(planned.step.name for planned in self.steps if not planned.is_selected)
 
 
 def make_plan(
@@ -95,20 +102,30 @@ def make_plan(
     executors: Mapping[str, ExecutorTraits] = KNOWN_EXECUTORS,
     limits: RunLimits = NO_LIMITS,
     cpu_ids: Sequence[int] | None = None,
+    left_out: Collection[str] = (),
+    fail_fast: bool | None = None,
 ) -> Plan:
     """The plan of a run; raises FlowFaults with everything that is wrong.
 
     executor: where steps run that name none. It gives way to "process" for a step with a quota, and to the default of
     its kind for a step whose body it cannot call; "inline" overrides every choice, and a note says what it leaves out.
-    cpu_ids: the CPUs that attempts may use; None: those that this process may.
+    cpu_ids: the CPUs that attempts may use; None: those that this process may. left_out: steps that are not selected.
+    fail_fast: None: as the graph says.
     """
     bound, faults = bind_params(graph.params, params, graph.location)
     caps = caps_of(graph, limits, available_cpu_ids() if cpu_ids is None else cpu_ids)
     faults += graph_faults(graph.steps, executor=executor, executors=executors, caps=caps)
     if faults:
         raise FlowFaults(faults)
-    steps = _planned(graph, executor, executors, caps)
-    return Plan(graph=graph, params=bound, steps=steps, notes=_notes(steps, executor, caps), caps=caps)
+    steps = _planned(graph, executor, executors, caps, frozenset(left_out))
+    return Plan(
+        graph=graph,
+        params=bound,
+        steps=steps,
+        notes=_notes(steps, executor, caps),
+        caps=caps,
+        fail_fast=graph.fail_fast if fail_fast is None else fail_fast,
+    )
 
 
 def graph_faults(
@@ -219,7 +236,11 @@ def _others(kind: TaskKind, executors: Mapping[str, ExecutorTraits]) -> str:
 
 
 def _planned(
-    graph: Graph, executor: str | None, executors: Mapping[str, ExecutorTraits], caps: Caps
+    graph: Graph,
+    executor: str | None,
+    executors: Mapping[str, ExecutorTraits],
+    caps: Caps,
+    left_out: frozenset[str],
 ) -> tuple[PlannedStep, ...]:
     steps = in_topological_order(graph.steps)
     kept = frozenset(outputs_in(graph.result))
@@ -241,6 +262,7 @@ def _planned(
             elementwise=_elementwise(step, mapped),
             kept=step.name in kept,
             need=need_of(step, executor_of(step, executor, executors), caps),
+            is_selected=step.name not in left_out,
         )
         for step in steps
     )
@@ -254,6 +276,22 @@ def _elementwise(step: Step, mapped: set[str]) -> str | None:
 
 
 def _notes(steps: Sequence[PlannedStep], executor: str | None, caps: Caps) -> tuple[str, ...]:
+    return (*_limit_notes(steps, executor, caps), *_selection_notes(steps))
+
+
+def _selection_notes(steps: Sequence[PlannedStep]) -> tuple[str, ...]:
+    """A selected step that will be skipped all the same is no mistake, but seldom what was meant."""
+    left_out = {planned.step.name for planned in steps if not planned.is_selected}
+    skipped: set[str] = set()
+    for planned in steps:
+        missing = left_out | skipped
+        if planned.is_selected and planned.step.trigger_rule is TriggerRule.all_success:
+            skipped |= {planned.step.name} if missing.intersection(planned.upstream) else set()
+    names = [planned.step.name for planned in steps if planned.step.name in skipped]
+    return (f"skipped for want of what is left out: {', '.join(names)}",) if names else ()
+
+
+def _limit_notes(steps: Sequence[PlannedStep], executor: str | None, caps: Caps) -> tuple[str, ...]:
     if executor == INLINE:
         left_out = _not_enforced(steps)
         return (f"inline does not enforce: {', '.join(left_out)}",) if left_out else ()

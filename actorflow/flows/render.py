@@ -47,7 +47,7 @@ def plan_text(plan: Plan) -> str:
             _step_label(planned.step),
             planned.executor,
             f"after {', '.join(planned.upstream)}" if planned.upstream else "at once",
-            ", ".join(_limits(planned.step)),
+            ", ".join(_limits(planned.step) if planned.is_selected else ["left out"]),
         )
         for planned in plan.steps
     ]

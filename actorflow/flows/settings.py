@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, cast
 
@@ -30,7 +30,10 @@ class Options(TypedDict, total=False):
     cpus: float | None
     affinity: bool | None
     executor: str | None
+    cleanup: bool | None
     trigger_rule: TriggerRule | str | None
+    allow_failure: bool | None
+    critical: bool | None
     max_in_flight: int | None
     name: str | None
     after: Sequence[object] | None
@@ -54,6 +57,9 @@ class Settings:
     executor: str | None = None
     trigger_rule: TriggerRule = TriggerRule.all_success
     max_in_flight: int | None = None
+    allow_failure: bool = False
+    critical: bool = False
+    cleanup: bool = False
     name: str = ""
     named: bool = False
     after: tuple[object, ...] = ()
@@ -117,10 +123,18 @@ def _cpus(value: object) -> dict[str, object]:
     return {"cpus": float(value)}
 
 
-def _affinity(value: object) -> dict[str, object]:
-    if not isinstance(value, bool):
-        raise ValueError(f"it is True or False, not {value!r}")  # noqa: TRY004 - one error for every wrong option
-    return {"affinity": value}
+def _flag(name: str) -> Callable[[object], dict[str, object]]:
+    def read(value: object) -> dict[str, object]:
+        if not isinstance(value, bool):
+            raise ValueError(f"it is True or False, not {value!r}")  # noqa: TRY004 - one error for every wrong option
+        return {name: value}
+
+    return read
+
+
+def _cleanup(value: object) -> dict[str, object]:
+    found = _flag("cleanup")(value)
+    return {**found, "trigger_rule": TriggerRule.always} if value else found
 
 
 def _executor(value: object) -> dict[str, object]:
@@ -167,9 +181,12 @@ _READERS = {
     "queue_timeout": _queue_timeout,
     "memory": _memory,
     "cpus": _cpus,
-    "affinity": _affinity,
+    "affinity": _flag("affinity"),
     "executor": _executor,
+    "cleanup": _cleanup,
     "trigger_rule": _trigger_rule,
+    "allow_failure": _flag("allow_failure"),
+    "critical": _flag("critical"),
     "max_in_flight": _max_in_flight,
     "name": _name,
     "after": _after,

@@ -104,7 +104,10 @@ class Task(Generic[P, R_co]):
         affinity: bool | None = None,
         executor: str | None = None,
         name: str | None = None,
+        cleanup: bool | None = None,
         trigger_rule: TriggerRule | str | None = None,
+        allow_failure: bool | None = None,
+        critical: bool | None = None,
     ) -> Task[P, R_co]:
         """The same task with these options over its own.
 
@@ -123,7 +126,10 @@ class Task(Generic[P, R_co]):
             affinity=affinity,
             executor=executor,
             name=name,
+            cleanup=cleanup,
             trigger_rule=trigger_rule,
+            allow_failure=allow_failure,
+            critical=critical,
         )
         place = calling_place()
         settings = changed(self._settings, options, owner=self.name, location=place, in_place=True)
@@ -159,7 +165,10 @@ def task(
     cpus: float | None = None,
     affinity: bool | None = None,
     executor: str | None = None,
+    cleanup: bool | None = None,
     trigger_rule: TriggerRule | str | None = None,
+    allow_failure: bool | None = None,
+    critical: bool | None = None,
     max_in_flight: int | None = None,
     name: str | None = None,
 ) -> TaskDecorator: ...
@@ -175,7 +184,10 @@ def task(
     cpus: float | None = None,
     affinity: bool | None = None,
     executor: str | None = None,
+    cleanup: bool | None = None,
     trigger_rule: TriggerRule | str | None = None,
+    allow_failure: bool | None = None,
+    critical: bool | None = None,
     max_in_flight: int | None = None,
     name: str | None = None,
 ) -> Task[P, R] | TaskDecorator:
@@ -185,7 +197,9 @@ def task(
     waits between them, from when the first could start. queue_timeout: how long it may wait for its turn. memory:
     quota of one attempt, which then runs in a worker process; `"1GiB * attempt"` grows. cpus: how many it counts for
     against those there are. affinity: hold it to that many CPUs of its own. executor: where it runs; by default `def`
-    in a worker process, `async def` on the loop. trigger_rule: when it runs, by how its upstreams ended.
+    in a worker process, `async def` on the loop. trigger_rule: when it runs, by how its upstreams ended. allow_failure:
+    its failure counts as a success for what comes after and for the run. critical: its failure fails the run, whatever
+    comes after. cleanup: it runs once its upstreams are over, however they ended, and also when the run is cancelled.
     max_in_flight: how many items of a map run at once. name: of its steps, by default the function's. Wrong options
     are told when the pipeline is loaded.
     """
@@ -198,7 +212,10 @@ def task(
         cpus=cpus,
         affinity=affinity,
         executor=executor,
+        cleanup=cleanup,
         trigger_rule=trigger_rule,
+        allow_failure=allow_failure,
+        critical=critical,
         max_in_flight=max_in_flight,
         name=name,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from actorflow.runs.events import Event
 from actorflow.runs.executor import Cause, ErrorRecord
 from actorflow.runs.instructions import CheckLimits, Instruction, Record
@@ -10,15 +12,21 @@ from actorflow.runs.stage_state import StageState
 Failure = tuple[str, Cause, ErrorRecord | None]
 """A step, and why it failed."""
 
+MAX_FAILURES: Final = 1_000
+"""Steps whose failure is kept in memory: with its traceback each is a few KiB, and the run names only one."""
+
 
 class Decision:
-    """now_s: when the event in hand came, seconds of a monotonic clock. first_failure: of the run, None so far."""
+    """now_s: when the event in hand came, seconds of a monotonic clock. failures: the first of each step, in order.
 
-    __slots__ = ("first_failure", "now_s", "out")
+    A failure that is allowed is none of them.
+    """
+
+    __slots__ = ("failures", "now_s", "out")
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.first_failure: Failure | None = None
+        self.failures: dict[str, Failure] = {}
         self.out: list[Instruction] = []
 
     def say(self, instruction: Instruction) -> None:
@@ -27,10 +35,10 @@ class Decision:
     def record(self, event: Event) -> None:
         self.out.append(Record(event))
 
-    def failed(self, step: str, cause: Cause, error: ErrorRecord | None) -> None:
-        """The first of all failures is what the run fails of."""
-        if self.first_failure is None:
-            self.first_failure = (step, cause, error)
+    def failed(self, stage: StageState, cause: Cause, error: ErrorRecord | None) -> None:
+        """An instance of the step has failed for good."""
+        if stage.name not in self.failures and len(self.failures) < MAX_FAILURES and not stage.step.allow_failure:
+            self.failures[stage.name] = (stage.name, cause, error)
 
     def watch(self, stage: StageState) -> None:
         """Have the step looked at when its next limit is over, unless that is so already."""

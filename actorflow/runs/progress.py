@@ -48,11 +48,6 @@ class Progress:
             else:
                 self._open(self._to_open.popleft())
 
-    def stop(self) -> None:
-        """Nothing becomes ready any more."""
-        self._to_open.clear()
-        self._to_judge.clear()
-
     # -- readiness ----------------------------------------------------------------------------------------------
 
     def _open(self, stage: StageState) -> None:
@@ -63,6 +58,9 @@ class Progress:
         if past is not None and past.whole is not None:
             stage.finish_whole(past.whole)
             self._close(stage)
+            return
+        if not stage.planned.is_selected:
+            self._finish_whole(stage, TaskState.skipped, Cause.selected_out)
             return
         source = stage.elementwise
         if source is not None:
@@ -114,7 +112,7 @@ class Progress:
         stage.put_back(past)
         for index in stage.lost_for_good():
             error = lost_too_often(stage.label(index), stage.spent_of(index))
-            self._decision.failed(stage.name, Cause.lost, error)
+            self._decision.failed(stage, Cause.lost, error)
             state = TaskState.failed
             self._decision.record(TaskFinished(stage.name, stage.map_index(index), state, Cause.lost, error))
             self.settle(stage, index, state, None)
@@ -147,7 +145,7 @@ class Progress:
         if stage.width is None or stage.state(index) is not TaskState.pending:
             return
         others = [upstream.outcome() for upstream in stage.upstream if upstream is not source]
-        verdict = judge(stage.step.trigger_rule, count([source.state(index), *others]))
+        verdict = judge(stage.step.trigger_rule, count([source.judged(index), *others]))
         if verdict is Verdict.run:
             self.queue(stage, index)
             return
@@ -183,8 +181,10 @@ class Progress:
             upstream.release_if_read()
 
     def _finish_unstarted(self, stage: StageState, verdict: Verdict) -> None:
-        state = _unstarted_state(verdict)
-        self._decision.record(TaskFinished(stage.name, None, state, _unstarted_cause(verdict)))
+        self._finish_whole(stage, _unstarted_state(verdict), _unstarted_cause(verdict))
+
+    def _finish_whole(self, stage: StageState, state: TaskState, cause: Cause) -> None:
+        self._decision.record(TaskFinished(stage.name, None, state, cause))
         stage.finish_whole(state)
         self._close(stage)
 
@@ -192,18 +192,18 @@ class Progress:
         message = f"{stage.name} maps over {stage.step.mapped!r}, which must be a list when the run gets there; {why}"
         error = ErrorRecord(type="builtins:TypeError", message=message)
         self._decision.record(TaskFinished(stage.name, None, TaskState.failed, Cause.bad_input, error))
-        self._decision.failed(stage.name, Cause.bad_input, error)
+        self._decision.failed(stage, Cause.bad_input, error)
         stage.finish_whole(TaskState.failed)
         self._close(stage)
 
     def cancel_unstarted(self, stage: StageState) -> None:
-        if stage.terminal:
+        """What of the step does not run starts no more; a cleanup does all the same."""
+        if stage.terminal or stage.step.cleanup:
             return
         if stage.width is None:
-            self._decision.record(TaskFinished(stage.name, None, TaskState.cancelled, Cause.cancelled))
-            stage.finish_whole(TaskState.cancelled)
-            self._close(stage)
+            self._finish_whole(stage, TaskState.cancelled, Cause.cancelled)
             return
+        stage.leave_all_lines()
         for index in stage.unstarted():
             event = TaskFinished(stage.name, stage.map_index(index), TaskState.cancelled, Cause.cancelled)
             self._decision.record(event)
@@ -213,7 +213,7 @@ class Progress:
         """An instance that waits for its turn or its retry, and whose time is over."""
         event = TaskFinished(stage.name, stage.map_index(index), TaskState.failed, Cause.timed_out, error)
         self._decision.record(event)
-        self._decision.failed(stage.name, Cause.timed_out, error)
+        self._decision.failed(stage, Cause.timed_out, error)
         stage.leave_line(index)
         self.settle(stage, index, TaskState.failed, None)
 

@@ -40,6 +40,7 @@ from actorflow.runs.progress import Progress
 from actorflow.runs.restore import Past
 from actorflow.runs.retry import named, next_attempt_in_s
 from actorflow.runs.run_clock import RunClock
+from actorflow.runs.run_outcome import failing_steps, what_failed
 from actorflow.runs.stage_state import StageState
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow.runs.step_inputs import StepInputs
@@ -74,8 +75,10 @@ class RunState:
         self._rng = rng
         self._clock = RunClock(plan.caps.timeout_s)
         self._timed_out = False
+        self._fails_fast = False
         self._lines = Lines(slots, in_order, plan.caps)
         self._stages = {planned.step.name: StageState(planned, position) for position, planned in enumerate(plan.steps)}
+        self._cleanups = [stage for stage in self._stages.values() if stage.step.cleanup]
         self._running = 0
         params = {name: Value.of(bound.value) for name, bound in plan.params.items()}
         self._inputs = StepInputs(params, self._stages)
@@ -101,7 +104,8 @@ class RunState:
         pause, cancel: who asked that it be paused, or ended, before anything starts; "" for nobody.
         """
         self._decision.now_s = now_s
-        self._decision.first_failure = past.failure
+        if past.failure is not None:
+            self._decision.failures[past.failure[0]] = past.failure
         self._clock.begin(now_s - past.used_s)
         for name, stage in past.stages.items():
             if name in self._stages:
@@ -112,6 +116,7 @@ class RunState:
             self._work_off()
         self.status = RunStatus.running
         if cancel:
+            self._fails_fast = self.plan.fail_fast and past.failure is not None
             return self.cancel(cancel)
         self._watch_run()
         return self.pause(pause, now_s=now_s) if pause else self._answer()
@@ -143,7 +148,7 @@ class RunState:
         else:
             final = _FINAL[outcome.state]
             if final is TaskState.failed:
-                self._decision.failed(stage.name, outcome.cause, outcome.error)
+                self._decision.failed(stage, outcome.cause, outcome.error)
             self._progress.settle(stage, index, final, outcome.value)
         self._lines.offer(stage)
         return self._answer()
@@ -153,7 +158,7 @@ class RunState:
         self._decision.now_s = now_s
         stage = self._stages[step]
         index = map_index or 0
-        if stage.state(index) is TaskState.up_for_retry and self.status in _GOES_ON:
+        if stage.state(index) is TaskState.up_for_retry and (self.status in _GOES_ON or stage.step.cleanup):
             self._progress.queue(stage, index)
         return self._answer()
 
@@ -185,7 +190,7 @@ class RunState:
         return self._answer()
 
     def cancel(self, reason: str) -> list[Instruction]:
-        """Nothing starts from here on; what runs is ended, then the run is."""
+        """Nothing but cleanups starts from here on; what runs is ended, then the run is."""
         if self.status not in _GOES_ON:
             return []
         self._end(RunCancelling(reason))
@@ -219,7 +224,8 @@ class RunState:
         return self._answer()
 
     def _retry_in_s(self, stage: StageState, index: int, outcome: Outcome) -> float | None:
-        if outcome.state is not AttemptState.failed or self.status not in _GOES_ON or index in stage.late:
+        goes_on = self.status in _GOES_ON or stage.step.cleanup
+        if outcome.state is not AttemptState.failed or not goes_on or index in stage.late:
             return None
         return next_attempt_in_s(stage.step, outcome, stage.spent_of(index), self._rng)
 
@@ -260,11 +266,11 @@ class RunState:
         self._decision.record(event)
 
     def _end(self, event: RunCancelling) -> None:
-        """Nothing starts any more: end what runs, and settle the rest."""
+        """Nothing but cleanups starts any more: end what else runs, and settle the rest."""
         self.status = RunStatus.cancelling
         self._decision.record(event)
         for stage in self._stages.values():
-            for index in stage.indices_in(TaskState.running):
+            for index in stage.indices_in(TaskState.running) if not stage.step.cleanup else ():
                 self._cancel_attempt(stage, index)
         for stage in self._stages.values():
             self._progress.cancel_unstarted(stage)
@@ -353,24 +359,29 @@ class RunState:
         return self._decision.taken()
 
     def _work_off(self) -> None:
-        if self.status not in _GOES_ON:
-            self._progress.stop()
-            return
         self._progress.follow_up()
-        if self.status is RunStatus.running:
+        if self.plan.fail_fast and self._decision.failures and self.status in _GOES_ON:
+            self._fails_fast = True
+            self._end(RunCancelling(f"fail-fast, since {next(iter(self._decision.failures))} failed", Cause.error))
+            self._progress.follow_up()
+        if self.status is RunStatus.running or (self.status is RunStatus.cancelling and self._may_clean_up()):
             for stage, index, cpu_ids in self._lines.startable():
                 self._start(stage, index, cpu_ids)
+
+    def _may_clean_up(self) -> bool:
+        """True once nothing but cleanups runs any more: they are to find what they tidy up at rest."""
+        return self._running == sum(stage.in_flight for stage in self._cleanups)
 
     def _finish(self) -> None:
         if self._timed_out:
             self.status = RunStatus.failed
             over = run_timed_out(self._clock.timeout_s or 0.0)
             self._decision.say(Finish(RunStatus.failed, Cause.timed_out, None, over))
-        elif self.status is RunStatus.cancelling:
+        elif self.status is RunStatus.cancelling and not self._fails_fast:
             self.status = RunStatus.cancelled
             self._decision.say(Finish(RunStatus.cancelled, Cause.cancelled, None, None))
-        elif self._decision.first_failure is not None:
-            step, cause, error = self._decision.first_failure
+        elif (failing := failing_steps(self._stages.values())) or self._fails_fast:
+            step, cause, error = what_failed(failing, self._decision.failures)
             self.status = RunStatus.failed
             self._decision.say(Finish(RunStatus.failed, cause, None, error, failed_step=step))
         else:

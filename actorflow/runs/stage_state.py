@@ -149,12 +149,23 @@ class StageState:
         if not self.terminal:
             raise ValueError(f"{self.name} is not terminal yet")
         if self._whole is not None:
-            return self._whole
+            return self._judged(self._whole)
         for state in _FAILING:
-            if _CODE[state] in self._states:
+            if _CODE[state] in self._states and self._judged(state) is state:
                 return state
         skipped = self._states.count(_CODE[TaskState.skipped])
         return TaskState.skipped if skipped and skipped == len(self._states) else TaskState.succeeded
+
+    def judged(self, index: int) -> TaskState:
+        """The state of one instance as its reader judges it: a failure that is allowed counts as a success."""
+        return self._judged(self.state(index))
+
+    def _judged(self, state: TaskState) -> TaskState:
+        return TaskState.succeeded if state is TaskState.failed and self.step.allow_failure else state
+
+    def has_failed(self) -> bool:
+        """True if an instance of it has failed, or it as a whole."""
+        return self._whole is TaskState.failed or _CODE[TaskState.failed] in self._states
 
     # -- instances ----------------------------------------------------------------------------------------------
 
@@ -237,6 +248,10 @@ class StageState:
             self._queue.remove(index)
             if self._waits is not None:
                 self._waits.drop(index)
+
+    def leave_all_lines(self) -> None:
+        """Nothing that is queued starts."""
+        self._queue.clear()
 
     def may_start(self) -> bool:
         """True if an instance is queued and the step's own bound leaves room."""

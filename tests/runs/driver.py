@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -26,10 +28,14 @@ class Driver:
         result: str | None = None,
         executor: str | None = None,
         quotas: bool = False,
+        left_out: Sequence[str] = (),
         **limits: Any,
     ) -> None:
-        """quotas: the executor `async` limits memory, for once. limits: of the run, as `RunLimits` has them."""
+        """quotas: the executor `async` limits memory, for once. left_out: steps not selected. limits: of the run, as
+        `RunLimits` has them."""
         plan = plan_of(*steps, result=Output(result) if result else None, executor=executor, quotas=quotas, **limits)
+        chosen = (replace(planned, is_selected=planned.step.name not in left_out) for planned in plan.steps)
+        plan = replace(plan, steps=tuple(chosen))
         self.state = RunState(plan, "r1", slots={"async": slots, "process": slots, "inline": 1}, rng=Random(7))
         self.running: dict[Key, int] = {}
         self.said: list[Instruction] = []

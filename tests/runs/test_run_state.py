@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from actorflow.flows.graph import ListOf, Output, RetryPolicy, Step, TriggerRule
@@ -93,7 +95,8 @@ def test_a_chain_of_five_thousand_failing_steps_is_followed_without_recursion() 
 
 
 def test_a_cleanup_below_a_failure_runs_and_does_not_heal_the_run() -> None:
-    driver = Driver(step("bad"), step("cleanup", "bad", rule=TriggerRule.all_done)).begin()
+    cleanup = replace(step("cleanup", "bad", rule=TriggerRule.always), cleanup=True)
+    driver = Driver(step("bad"), cleanup).begin()
 
     driver.end("bad", failing()).end("cleanup", ok())
 
