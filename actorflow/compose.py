@@ -34,6 +34,7 @@ from actorflow.runs.output_log import OutputLog
 from actorflow.runs.output_settings import DEFAULT_OUTPUT, OutputSettings
 from actorflow.runs.provenance import code_digest, revision_of
 from actorflow.runs.runner import RunInput, TakenUp, run_plan
+from actorflow.runs.selection import left_out
 from actorflow.runs.stage import CANCEL_GRACE_S
 from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore, new_run_id
@@ -114,6 +115,9 @@ def run(
     output: OutputSettings = DEFAULT_OUTPUT,
     tags: Mapping[str, str] | None = None,
     values: ValueOptions | None = None,
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    fail_fast: bool | None = None,
     backend: Backend = "asyncio",
 ) -> RunResult[R_co]:
     """Run a pipeline to its end in a loop of its own, and say how it ended; a failing task raises nothing here.
@@ -121,9 +125,11 @@ def run(
     limits: of the run as a whole, over those of its dag. on_records: called in the loop with each group of events once
     it is on disk. backend: asyncio means uvloop where it is installed, unless ACTORFLOW_UVLOOP=0. output: what becomes
     of what tasks print. tags: what `actorflow runs` finds it by. values: from which size on they are kept outside of
-    the journal's rows, and how long. telemetry: to OpenTelemetry; True through the tracer provider that this program
-    has set up, else as the OTEL_* variables say; or through the provider given. Raises FlowFaults where nothing can
-    run, StoreError where the journal cannot be written, TelemetryMissing without the extra `otel`.
+    the journal's rows, and how long. select, exclude: which steps run, as `actorflow run --select` takes them.
+    fail_fast: the first failure that counts ends the run; None: as the dag says. telemetry: to OpenTelemetry; True
+    through the tracer provider that this program has set up, else as the OTEL_* variables say; or through the provider
+    given. Raises FlowFaults where nothing can run, StoreError where the journal cannot be written, TelemetryMissing
+    without the extra `otel`.
     """
     if _in_a_loop():
         raise RuntimeError("actorflow.run starts a loop of its own; inside a running one use `await run_async(...)`")
@@ -141,6 +147,9 @@ def run(
             output=output,
             tags=tags,
             values=values,
+            select=select,
+            exclude=exclude,
+            fail_fast=fail_fast,
         )
 
     return run_in_own_loop(main, backend=backend)
@@ -159,10 +168,15 @@ async def run_async(
     output: OutputSettings = DEFAULT_OUTPUT,
     tags: Mapping[str, str] | None = None,
     values: ValueOptions | None = None,
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    fail_fast: bool | None = None,
 ) -> RunResult[R_co]:
     """`run`, inside a running asyncio or trio program. Cancelling it cancels the run and waits for its end."""
     bound = pipeline if isinstance(pipeline, BoundDag) else pipeline.bind()
-    plan = make_plan(bound.dag.graph, bound.params, executor=executor, limits=limits)
+    graph = bound.dag.graph
+    left = left_out(graph, select, exclude)
+    plan = make_plan(graph, bound.params, executor=executor, limits=limits, left_out=left, fail_fast=fail_fast)
     watch = None if telemetry is False else telemetry_of(telemetry)
     settings = RunSettings(
         store=store,
@@ -300,6 +314,9 @@ def make_header(
             queue_timeout_s=planned.step.queue_timeout_s,
             cpus=planned.step.cpus,
             structure=structure.steps[planned.step.name],
+            allow_failure=planned.step.allow_failure,
+            critical=planned.step.critical,
+            cleanup=planned.step.cleanup,
         )
         for planned in plan.steps
     )
@@ -327,6 +344,8 @@ def make_header(
         structure=structure.hash,
         sources=source_digests(dag.functions),
         replay_of=replay_of,
+        selected_out=plan.left_out,
+        fail_fast=plan.fail_fast,
     )
 
 

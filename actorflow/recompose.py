@@ -206,7 +206,14 @@ def plan_again(past: Past, dag: Dag[Any, Any], settings: RunSettings, limits: Ru
     same_places = settings.executor is None and past.executor == header.executor
     graph = with_recorded_executors(dag.graph, header) if same_places else dag.graph
     executor = settings.executor or past.executor
-    return make_plan(graph, recorded_params(header), executor=executor, limits=limits_over(header, limits))
+    return make_plan(
+        graph,
+        recorded_params(header),
+        executor=executor,
+        limits=limits_over(header, limits),
+        left_out=header.selected_out,
+        fail_fast=header.fail_fast,
+    )
 
 
 def _taken_up(past: Past, dag: Dag[Any, Any], settings: RunSettings, how: Resumption) -> TakenUp:

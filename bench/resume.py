@@ -4,8 +4,8 @@
 
 A run of `async` tasks kills its own process in the middle. A fresh process then resumes it, and its first body tells
 when it begins. `start_s` is from the start of that process, `resume_s` from the call of `actorflow.resume`; the
-difference is Python and imports. `cpu_s` is what the process had computed by then. `read_s` is the limit beside it: reading every row of the journal and hashing the
-chain, nothing else. `rss_mib` is the most that the process had taken by then.
+difference is Python and imports. `cpu_s` is what the process had computed by then, `rss_mib` the most that it had
+taken. `read_s` is the limit beside it: reading every row of the journal and hashing the chain, nothing else.
 """
 
 from __future__ import annotations

@@ -130,6 +130,20 @@ def require_backend(backend: str) -> None:
         raise refusal(f"--backend {backend}: {backend} is not installed", f"pip install 'actorflow[{backend}]'")
 
 
+def selection_options(command: F) -> F:
+    """--select and --exclude: which steps run."""
+    select = "Only these steps; may be repeated. NAME or load_*, with +NAME all it needs, with NAME+ all after it."
+    exclude = "Not these steps; may be repeated."
+    for name, help in (("--exclude", exclude), ("--select", select)):
+        command = click.option(name, multiple=True, metavar="STEPS", help=help)(command)
+    return command
+
+
+fail_fast_option = click.option(
+    "--fail-fast/--keep-going",
+    default=None,
+    help="End the run with its first failure, or let independent steps go on; else as the dag says.",
+)
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="How many worker processes; one a core by default."
 )

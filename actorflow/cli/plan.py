@@ -6,11 +6,13 @@ import click
 
 from actorflow.cli.options import (
     executor_option,
+    fail_fast_option,
     json_option,
     limit_options,
     own_arguments,
     param_option,
     profile_option,
+    selection_options,
     target_argument,
 )
 from actorflow.cli.streams import claimed_stdout
@@ -21,6 +23,8 @@ from actorflow.cli.streams import claimed_stdout
 @own_arguments
 @param_option
 @executor_option
+@selection_options
+@fail_fast_option
 @limit_options
 @profile_option
 @json_option("The plan as one JSON object.")
@@ -30,6 +34,9 @@ def command(
     own: tuple[str, ...],
     pairs: tuple[str, ...],
     executor: str | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    fail_fast: bool | None,
     timeout: str | None,
     max_memory: str | None,
     default_memory: str | None,
@@ -52,7 +59,9 @@ def command(
 
     with claimed_stdout() as result:
         limits = run_limits(timeout, max_memory, default_memory, max_cpus)
-        chosen = settings(executor=executor, limits=limits, profile=profile)
+        chosen = settings(
+            executor=executor, limits=limits, select=select, exclude=exclude, fail_fast=fail_fast, profile=profile
+        )
         loaded = load_and_plan(target, own, pairs, chosen, command="actorflow plan")
         if as_json:
             result.write_line(answer(**plan_to_json(loaded.plan)))

@@ -9,6 +9,7 @@ import click
 
 from actorflow.cli.options import (
     executor_option,
+    fail_fast_option,
     following_options,
     grace_option,
     json_option,
@@ -17,6 +18,7 @@ from actorflow.cli.options import (
     param_option,
     profile_option,
     require_backend,
+    selection_options,
     store_option,
     target_argument,
     workers_option,
@@ -33,6 +35,8 @@ SLOW_LOAD_S = 1.0
 @own_arguments
 @param_option
 @executor_option
+@selection_options
+@fail_fast_option
 @workers_option
 @limit_options
 @grace_option
@@ -47,6 +51,9 @@ def command(
     own: tuple[str, ...],
     pairs: tuple[str, ...],
     executor: str | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    fail_fast: bool | None,
     workers: int | None,
     timeout: str | None,
     max_memory: str | None,
@@ -97,6 +104,9 @@ def command(
                 trace=trace,
                 limits=run_limits(timeout, max_memory, default_memory, max_cpus),
                 grace=grace,
+                select=select,
+                exclude=exclude,
+                fail_fast=fail_fast,
                 profile=profile,
             )
             if chosen.trace:

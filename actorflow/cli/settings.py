@@ -20,6 +20,7 @@ from actorflow.flows.limits import NO_LIMITS, RunLimits
 from actorflow.flows.params import BoundParam, parse_params
 from actorflow.flows.plan import KNOWN_EXECUTORS, Plan, make_plan
 from actorflow.flows.sizes import Size
+from actorflow.runs.selection import left_out
 
 DEFAULT_GRACE_S = 10.0
 """How long what runs may take to end once the run is cancelled."""
@@ -29,7 +30,8 @@ DEFAULT_GRACE_S = 10.0
 class Settings:
     """What a command was told about how to run. store: None means where the store is by default.
 
-    limits: of the run as a whole. grace_s: how long what runs may take to end once the run is cancelled.
+    limits: of the run as a whole. grace_s: how long what runs may take to end once the run is cancelled. select,
+    exclude: patterns of steps. fail_fast: None: as the dag says.
     """
 
     executor: str | None = None
@@ -38,6 +40,9 @@ class Settings:
     trace: bool = False
     limits: RunLimits = NO_LIMITS
     grace_s: float = DEFAULT_GRACE_S
+    select: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    fail_fast: bool | None = None
     profile: Profile = NO_PROFILE
 
 
@@ -49,6 +54,9 @@ def settings(
     trace: bool | None = None,
     limits: RunLimits = NO_LIMITS,
     grace: str | None = None,
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    fail_fast: bool | None = None,
     profile: str | None = None,
 ) -> Settings:
     """Flags (None where not given) over the profile of that name. Raises Complaint."""
@@ -60,6 +68,9 @@ def settings(
         trace=bool(chosen.trace if trace is None else trace),
         limits=limits,
         grace_s=DEFAULT_GRACE_S if grace is None else seconds(grace),
+        select=select,
+        exclude=exclude,
+        fail_fast=fail_fast,
         profile=chosen,
     )
 
@@ -109,7 +120,14 @@ def bound_params(
 
 def plan_of(graph: Graph, params: Mapping[str, BoundParam], chosen: Settings) -> Plan:
     """The plan under these settings. Raises FlowFaults, or Complaint where the profile does not fit the dag."""
-    return make_plan(with_profile(graph, chosen.profile), params, executor=chosen.executor, limits=chosen.limits)
+    return make_plan(
+        with_profile(graph, chosen.profile),
+        params,
+        executor=chosen.executor,
+        limits=chosen.limits,
+        left_out=left_out(graph, chosen.select, chosen.exclude),
+        fail_fast=chosen.fail_fast,
+    )
 
 
 def with_profile(graph: Graph, profile: Profile) -> Graph:

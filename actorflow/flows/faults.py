@@ -52,6 +52,7 @@ class Code(StrEnum):
     above_memory_limit = "AF046"
     above_cpu_limit = "AF047"
     affinity_not_enforced = "AF048"
+    unknown_selection = "AF049"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from actorflow.flows.limits import RunLimits
 from actorflow.flows.load import imports_restored, load_dag
 from actorflow.flows.params import parse_params
 from actorflow.flows.plan import make_plan
+from actorflow.runs.selection import left_out
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
 _SECTION = re.compile(r"^## (AF\d{3}) (\w+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -49,11 +50,14 @@ def output_of(page: ErrorPage, folder: Path) -> FlowFaults:
     given: dict[str, str] = {}
     executor: str | None = None
     limits = RunLimits()
+    select: list[str] = []
     for flag, value in zip(flags[::2], flags[1::2], strict=True):
         if flag == "--executor":
             executor = value
         elif flag == "--max-cpus":
             limits = RunLimits(max_cpus=float(value))
+        elif flag == "--select":
+            select.append(value)
         else:
             name, _, text = value.partition("=")
             given[name] = text
@@ -61,7 +65,7 @@ def output_of(page: ErrorPage, folder: Path) -> FlowFaults:
         try:
             graph = load_dag(target).graph
             params = parse_params(graph.params, given, source="-p", location=graph.location)
-            make_plan(graph, params, executor=executor, limits=limits)
+            make_plan(graph, params, executor=executor, limits=limits, left_out=left_out(graph, select))
         except FlowFaults as faults:
             return faults
     raise AssertionError(f"the example of {page.code} has no fault")
