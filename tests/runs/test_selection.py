@@ -14,7 +14,7 @@ from tests.runs.graphs import HERE, step
 STEPS = (step("a1"), step("a2"), step("b", "a1", "a2"), step("c", "b"), step("d", "c"), step("e", "c"))
 GRAPH = Graph(name="g", module="m", location=HERE, params=(), steps=STEPS, result=Const(None))
 
-ROWS = [
+ROWS: list[tuple[list[str], list[str], str]] = [
     (["b"], [], "b"),
     (["a*"], [], "a1 a2"),
     (["?1", "d"], [], "a1 d"),
