@@ -15,10 +15,10 @@ from actorflow.runs.store_errors import JournalFailed, StoreUnwritable
 def fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """`actorflow runs` meets `error`."""
 
-    def runs(self: store.SqliteStore) -> list[object]:
+    def find_runs(self: store.SqliteStore, query: object) -> object:
         raise error
 
-    monkeypatch.setattr(store.SqliteStore, "runs", runs)
+    monkeypatch.setattr(store.SqliteStore, "find_runs", find_runs)
 
 
 @pytest.mark.parametrize(
