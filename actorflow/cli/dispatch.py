@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +14,9 @@ from actorflow.cli.group import command_line
 from actorflow.cli.spans import line
 from actorflow.cli.streams import notes_to_stderr
 
+_UNWRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+"""What a write says that cannot be done where stdout goes; a reader that went away is no failure."""
+
 
 def dispatch(arguments: Sequence[str]) -> int:
     """Run one command. Returns its exit code; raises nothing."""
@@ -20,16 +24,15 @@ def dispatch(arguments: Sequence[str]) -> int:
     try:
         code = command_line.main(list(arguments), prog_name="actorflow", standalone_mode=False)
     except HelpAsked as asked:
-        sys.stdout.write(f"{asked.text}\n")
-        return ExitCode.succeeded
+        return _answer(asked.text, ExitCode.succeeded)
     except Complaint as complaint:
         return _refuse(complaint, as_json=as_json)
     except click.ClickException as error:
         return _refuse(Complaint(usage_remark(error)), as_json=as_json)
     except (click.Abort, KeyboardInterrupt) as error:
         return _interrupted(error)
-    except BrokenPipeError:
-        return ExitCode.succeeded
+    except OSError as error:
+        return _unwritten(error) if _is_stdouts(error) else _refuse(_complaint(error), as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the last resort: what nobody foresaw is a bug of ours
         return _refuse(_complaint(error), as_json=as_json)
     return code if isinstance(code, int) else ExitCode.succeeded
@@ -64,10 +67,33 @@ def _lower_first(text: str) -> str:
 
 def _refuse(complaint: Complaint, *, as_json: bool) -> int:
     if as_json:
-        sys.stdout.write(f"{complaint_json(complaint.remarks, complaint.exit_code)}\n")
-    else:
-        notes_to_stderr().insist(complaint_lines(complaint.remarks))
+        return _answer(complaint_json(complaint.remarks, complaint.exit_code), complaint.exit_code)
+    notes_to_stderr().insist(complaint_lines(complaint.remarks))
     return complaint.exit_code
+
+
+def _answer(text: str, code: int) -> int:
+    try:
+        sys.stdout.write(f"{text}\n")
+    except BrokenPipeError:  # who would have read it is gone
+        return code
+    except OSError as error:
+        return _unwritten(error)
+    return code
+
+
+def _is_stdouts(error: OSError) -> bool:
+    """True if it was stdout that could not be written: what fails to open has a name, and the store tells its own."""
+    return error.filename is None and error.errno in _UNWRITTEN
+
+
+def _unwritten(error: OSError) -> int:
+    """The answer reached nobody; said on stderr also with --json, since stdout takes nothing."""
+    remark = Remark(
+        message=f"the answer could not be written: {error.strerror}", help="look at where standard output goes"
+    )
+    notes_to_stderr().insist(complaint_lines((remark,)))
+    return ExitCode.failed
 
 
 def _interrupted(error: BaseException) -> int:

@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 from actorflow.cli.complaint import refusal
+from actorflow.cli.exits import ExitCode
 from actorflow.cli.front import COMMANDS, overview
 from actorflow.version import VERSION
 
@@ -36,6 +37,12 @@ class LazyGroup(click.Group):
             near = get_close_matches(args[0], COMMANDS, 1)
             raise refusal(f"no such command `{args[0]}`", f"did you mean `{near[0]}`?" if near else "actorflow --help")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # who read the answer wants no more of it; click would call that a failure
+            return ExitCode.succeeded
 
     def get_help(self, ctx: click.Context) -> str:
         return overview()

@@ -16,8 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     given = list(sys.argv[1:] if arguments is None else arguments)
     answer = answered_at_once(given)
     if answer is not None:
-        sys.stdout.write(f"{answer}\n")
-        _leave(0)
+        _leave(_told(answer))
 
     from actorflow.cli.dispatch import dispatch
 
@@ -33,6 +32,15 @@ def _open_what_is_closed() -> None:
                 os.dup2(descriptor, number)
                 os.close(descriptor)
             setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+
+
+def _told(answer: str) -> int:
+    """Print it; 1 where that cannot be done and somebody reads."""
+    try:
+        sys.stdout.write(f"{answer}\n")
+    except OSError as error:
+        return 0 if isinstance(error, BrokenPipeError) else 1
+    return 0
 
 
 def _leave(code: int) -> NoReturn:

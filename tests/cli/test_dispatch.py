@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +14,7 @@ from actorflow.actors.errors import ActorflowError
 from actorflow.cli.dispatch import dispatch
 from actorflow.runs import store
 from actorflow.runs.store_errors import JournalFailed, StoreUnwritable
+from tests.cli.shell import environment
 
 
 def fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -34,6 +39,9 @@ def fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (ActorflowError("in words"), 2, ["error: in words"]),
         (KeyboardInterrupt(), 130, ["interrupted"]),
         (BrokenPipeError(), 0, []),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 0, []),
+        (OSError(errno.ENOSPC, "No space left"), 1, ["error: the answer could not be written: No space left"]),
+        (OSError(errno.ENOSPC, "No space left", "/x"), 70, ["Traceback", "this is a bug in actorflow"]),
     ],
 )
 def test_an_error_becomes_an_exit_code_and_words_on_stderr(
@@ -61,3 +69,18 @@ def test_a_bug_of_ours_is_json_too_where_json_is_asked_for(
 
     event = json.loads(capsys.readouterr().out)
     assert (event["type"], event["exit_code"], event["message"]) == ("error", 70, "ZeroDivisionError: oh")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["runs"], ["runs", "--json"], ["doctor"], ["--help"], ["runs", "--help"], ["runs", "-n", "0", "--json"]],
+)
+def test_an_answer_that_cannot_be_written_is_no_bug_of_ours(arguments: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "actorflow", *arguments]  # unbuffered: fails in the midst of the answer
+
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
