@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -52,6 +53,16 @@ class _Text(click.ParamType[object]):
         return value
 
 
+class _Finite(click.FloatRange):
+    """A number in a range; neither `inf` nor `nan`, which is in every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
+
+
 def _size(text: str) -> object:
     from actorflow.flows.sizes import size_bytes
 
@@ -71,9 +82,7 @@ DURATION = _Text("duration", _duration)
 def limit_options(command: F) -> F:
     """--timeout, --max-memory, --default-memory and --max-cpus: the limits of a run as a whole."""
     for option in (
-        click.option(
-            "--max-cpus", type=click.FloatRange(min=0, min_open=True), help="CPUs that tasks may use at once."
-        ),
+        click.option("--max-cpus", type=_Finite(min=0, min_open=True), help="CPUs that tasks may use at once."),
         click.option(
             "--default-memory",
             type=SIZE,

@@ -85,6 +85,7 @@ ROWS = {
     "unresolved output used as a value": Bad(HEAD + TRUTH, ("etl.py:10", "if one(1):"), "AF014"),
     "a return annotation that cannot be encoded": Bad(HEAD + THREAD, ("Thread",), "AF016"),
     "unknown executor": Bad(dags.ADD, ("no executor `proces`", "process"), "AF042", ("--executor", "proces")),
+    "no number of CPUs": Bad(dags.ADD, ("--max-cpus", "nan is no finite number"), None, ("--max-cpus", "nan")),
     "unknown profile": Bad(dags.ADD, ("--profile", "actorflow.toml"), None, ("--profile", "ci")),
 }
 
