@@ -39,6 +39,7 @@ def command(
       actorflow timeline 20261121-14 --all
       actorflow timeline @last -o run.svg
     """
+    from actorflow.cli.complaint import refusal
     from actorflow.cli.json_text import answer
     from actorflow.cli.streams import print_lines
     from actorflow.cli.timeline_json import timeline_json
@@ -57,7 +58,10 @@ def command(
     elif output == "svg":
         sys.stdout.write(timeline_svg(shown))
     elif output is not None:
-        Path(output).write_text(timeline_svg(shown), encoding="utf-8")
+        try:
+            Path(output).write_text(timeline_svg(shown), encoding="utf-8")
+        except OSError as error:
+            raise refusal(f"{output}: cannot be written: {error.strerror}", "give -o another file") from error
     else:
         glyphs = ASCII if only_ascii else glyphs_for(sys.stdout.encoding)
         width = shutil.get_terminal_size((WIDTH_ELSEWHERE, 0)).columns

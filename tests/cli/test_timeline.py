@@ -277,6 +277,16 @@ def test_another_kind_of_output_is_refused(tmp_path: Path) -> None:
     assert os.listdir(tmp_path).count("run.png") == 0
 
 
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    run_of(ADD, tmp_path)
+
+    done = actorflow("timeline", "@last", "-o", "nowhere/run.svg", cwd=tmp_path)
+
+    assert done.code == 2
+    assert "error: nowhere/run.svg: cannot be written: No such file or directory" in done.err
+    assert "Traceback" not in done.err
+
+
 def test_a_run_that_there_is_not_is_refused(tmp_path: Path) -> None:
     assert actorflow("timeline", "@last", cwd=tmp_path).code == 2
 
