@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from actorflow.flows.retry import Retry as Retry
     from actorflow.flows.task import Task as Task
     from actorflow.flows.task import task as task
+    from actorflow.recompose import replay as replay
+    from actorflow.recompose import replay_async as replay_async
     from actorflow.recompose import resume as resume
     from actorflow.recompose import resume_async as resume_async
     from actorflow.runs.control import RunControl as RunControl
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from actorflow.runs.task_context import TaskContext as TaskContext
     from actorflow.runs.task_context import task_context as task_context
     from actorflow.telemetry.log_context import LogContext as LogContext
+    from actorflow.telemetry.traced_actors import TracedActorSystem as TracedActorSystem
     from actorflow.version import VERSION as __version__
     from actorflow_supervisors import Backoff as Backoff
     from actorflow_supervisors import Crashed as Crashed
@@ -92,10 +95,13 @@ _HOME: Final = {
     "dag": "actorflow.flows.dag",
     "handler": "actorflow.actors.handler",
     "print_tree": "actorflow.actors.tree_view",
+    "replay": "actorflow.recompose",
+    "replay_async": "actorflow.recompose",
     "resume": "actorflow.recompose",
     "resume_async": "actorflow.recompose",
     "run": "actorflow.compose",
     "run_async": "actorflow.compose",
+    "TracedActorSystem": "actorflow.telemetry.traced_actors",
     "task": "actorflow.flows.task",
     "task_context": "actorflow.runs.task_context",
 }
@@ -133,11 +139,14 @@ __all__ = [
     "Task",
     "TaskContext",
     "TaskState",
+    "TracedActorSystem",
     "TriggerRule",
     "__version__",
     "dag",
     "handler",
     "print_tree",
+    "replay",
+    "replay_async",
     "resume",
     "resume_async",
     "run",
