@@ -46,8 +46,13 @@ def anchor_path(journal: Path) -> Path:
 def write_anchor(journal: Path, anchor: Anchor) -> None:
     """Replace the anchor; it is on disk when this returns. Raises OSError, with the former one in place."""
     path = anchor_path(journal)
+    write_durably(path, path.with_suffix(f"{SUFFIX}-part"), [anchor_bytes(anchor)])
+
+
+def anchor_bytes(anchor: Anchor) -> bytes:
+    """The content of its file."""
     text = json.dumps(asdict(anchor), sort_keys=True)
-    write_durably(path, path.with_suffix(f"{SUFFIX}-part"), [f"{text} {_digest(text)}\n".encode()])
+    return f"{text} {_digest(text)}\n".encode()
 
 
 def read_anchor(journal: Path) -> Anchor | None:

@@ -26,6 +26,9 @@ SCHEMA: Final = (
     "CREATE TABLE looked(key TEXT PRIMARY KEY, value) WITHOUT ROWID",
 )
 
+_HAS_FACT: Final = (
+    "EXISTS (SELECT 1 FROM facts WHERE kind = ? AND name = ? AND value = ? AND facts.run_id = runs.run_id)"
+)
 _PARAM: Final = "param"
 _TAG: Final = "tag"
 _ORDER: Final = {
@@ -79,7 +82,7 @@ def clauses(query: RunQuery) -> tuple[str, list[object]]:
             given.append(moment)
     for kind, facts in ((_PARAM, query.params), (_TAG, query.tags)):
         for name, value in facts.items():
-            found.append("run_id IN (SELECT run_id FROM facts WHERE kind = ? AND name = ? AND value = ?)")
+            found.append(_HAS_FACT)
             given += [kind, _storable(name), _storable(value)]
     if query.text:
         found.append("instr(searched, ?) > 0")
