@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from actorflow.recompose import resume as resume
     from actorflow.recompose import resume_async as resume_async
     from actorflow.runs.control import RunControl as RunControl
+    from actorflow.runs.large_values import ValueOptions as ValueOptions
     from actorflow.runs.output import OutputRecord as OutputRecord
     from actorflow.runs.output_log import OutputLimits as OutputLimits
     from actorflow.runs.output_settings import OutputSettings as OutputSettings
@@ -92,6 +93,7 @@ _HOME: Final = {
     "TaskContext": "actorflow.runs.task_context",
     "TaskState": "actorflow.runs.states",
     "TriggerRule": "actorflow.flows.graph",
+    "ValueOptions": "actorflow.runs.large_values",
     "dag": "actorflow.flows.dag",
     "handler": "actorflow.actors.handler",
     "print_tree": "actorflow.actors.tree_view",
@@ -141,6 +143,7 @@ __all__ = [
     "TaskState",
     "TracedActorSystem",
     "TriggerRule",
+    "ValueOptions",
     "__version__",
     "dag",
     "handler",

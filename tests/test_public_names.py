@@ -48,6 +48,7 @@ PUBLIC = [
     "TaskState",
     "TracedActorSystem",
     "TriggerRule",
+    "ValueOptions",
     "__version__",
     "dag",
     "handler",
