@@ -5,7 +5,7 @@
 `ready_ms` from `open_warden` to the end of a first, bare program, beside a bare interpreter's `python_ms`; `start_ms` a
 bare program through a warden that runs. `fork_ms` from the request to a forked worker's first word, `cold_ms` the same
 from a fresh interpreter that imports what the workers of a run import. `worker_rss_mb`, `warden_rss_mb`: resident.
-`gone_ms`: 50 workers after SIGKILL of their supervisor. `quota_ms`: from the first byte over its quota to the end of a
+`gone_ms`: 50 workers after SIGKILL of their supervisor. `quota_ms`: from some MiB below its quota to the end of a
 process that allocates flat out, and `quota_overshoot`, its peak by its quota. Medians of `--repeat`.
 """
 
@@ -44,7 +44,7 @@ held, mib = [], 0
 while True:
     held.append(bytearray(1 << 20))
     mib += 1
-    if mib == {QUOTA_BYTES >> 20}: sys.stdout.write(f"{{time.monotonic()}}\\n"); sys.stdout.flush()
+    if mib == {(QUOTA_BYTES >> 20) - 16}: sys.stdout.write(f"{{time.monotonic()}}\\n"); sys.stdout.flush()
 """
 
 SUPERVISOR = f"""
