@@ -173,6 +173,12 @@ class ProcessLost(ActorError):
         self.last_rss_bytes = last_rss_bytes
         self.last_lines = last_lines
 
+    @property
+    def brief(self) -> str:
+        """One line: how it ended, and the last that it wrote."""
+        said = self.last_lines.splitlines()[-1:]
+        return f"process {self.pid} ended by {self.how}{''.join(f'; it last wrote: {words}' for words in said)}"
+
 
 class LinkedActorEnded(ActorError):
     """A linked actor ended, and not normally. `reason` is in words."""

@@ -124,10 +124,9 @@ def describe(reason: ExitReason) -> str:
 
 def _describe_killed(reason: Killed) -> str:
     facts = [reason.detail] if reason.detail else []
-    if reason.signal is not None:
-        facts.append(f"signal {reason.signal}")
-    if reason.exit_code is not None:
-        facts.append(f"exit code {reason.exit_code}")
+    for what, number in (("signal", reason.signal), ("exit code", reason.exit_code)):
+        if number is not None and f"{what} {number}" not in reason.detail:
+            facts.append(f"{what} {number}")
     if reason.peak_rss_bytes is not None:
         facts.append(f"peak {reason.peak_rss_bytes / 2**20:.1f} MiB")
     return _with_detail(f"killed: {reason.cause}", ", ".join(facts))

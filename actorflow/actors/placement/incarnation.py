@@ -37,7 +37,7 @@ logger = logging.getLogger("actorflow.actors")
 
 MAX_FRAME_BYTES = 128 << 20
 GOODBYE_S = 2.0
-"""Seconds that a process has to end after its actor has."""
+"""Seconds that a process has to end after its actor, or its connection, has."""
 
 OPTIONS = ConnectionOptions(encode=pack_frame, decode=read_frame, max_frame_bytes=MAX_FRAME_BYTES)
 
@@ -147,7 +147,7 @@ class Incarnation:
     async def _end(self, process: Process, killed_after_s: float | None) -> None:
         """The process has said goodbye, was lost, or did not stop in time: it is gone when this returns."""
         with anyio.CancelScope(shield=True):  # bounded
-            if killed_after_s is None and self._reason is not None:
+            if killed_after_s is None:  # also without a goodbye: what ends it has a name, which SIGKILL would hide
                 with anyio.move_on_after(GOODBYE_S):
                     await process.wait()
             if process.exit is None:
@@ -158,15 +158,17 @@ class Incarnation:
         ended = process.exit
         assert ended is not None
         held_bytes = process.last_rss_bytes or ended.peak_rss_bytes or 0  # it may have been too short for a sample
-        self.lost = ProcessLost(process.pid, str(ended), held_bytes, tail.last_lines)
+        self.lost = lost = ProcessLost(process.pid, str(ended), held_bytes, tail.last_lines)
         if killed_after_s is not None:
             detail = f"did not stop within {killed_after_s:g} s, so its process was killed"
             logger.error("actor %s %s", self.cell.path, detail)
             return Killed("timeout", detail, signal=ended.signal, exit_code=ended.exit_code)
         breach = process.breach
+        if breach is None and not self._is_up:
+            return InitFailed(lost)
         return Killed(
             "signal" if breach is None else "memory",
-            str(self.lost) if breach is None else f"used {breach.peak_bytes:,} bytes of {breach.limit_bytes:,}",
+            lost.brief if breach is None else f"used {breach.peak_bytes:,} bytes of {breach.limit_bytes:,}",
             signal=ended.signal,
             exit_code=ended.exit_code,
             peak_rss_bytes=ended.peak_rss_bytes if breach is None else breach.peak_bytes,

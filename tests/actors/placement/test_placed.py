@@ -26,6 +26,7 @@ from actorflow.errors import (
     SpawnFailed,
     UnknownHandler,
 )
+from actorflow_supervisors.exit_reason import describe
 from tests.actors.placement.crew import Clerk, Gate, OutOfStock, Stubborn, Unstartable, Watcher
 from tests.faults.leaks import leak_audit as leak_audit
 from tests.faults.processes import is_gone
@@ -230,6 +231,41 @@ async def test_one_that_does_not_start_says_why() -> None:
             await actors.spawn(Unstartable, placement=Subprocess())
         with pytest.raises(SpawnFailed, match="a lambda can be spawned in this process only"):
             await actors.spawn(lambda: Clerk(1), placement=Subprocess())
+
+
+async def test_one_whose_module_cannot_be_imported_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACTORFLOW_TEST_OWNER", str(os.getpid()))
+    from tests.actors.placement.only_here import Homebound
+
+    async with system() as actors:
+        with pytest.raises(SpawnFailed) as refusal:
+            await actors.spawn(Homebound, name="homebound", placement=Subprocess())
+
+    words = str(refusal.value)
+    assert words.startswith("actor 'homebound' did not start: process ")
+    assert "ended by exit code 1" in words
+    assert words.endswith("ImportError: there is no licence for this process")
+    assert isinstance(refusal.value.__cause__, ProcessLost)
+
+
+async def test_an_exit_reason_is_one_line_and_tells_each_fact_once() -> None:
+    async with system() as actors:
+        clerk = await actors.spawn(Clerk, placement=Subprocess(), restart="temporary")
+        reasons: list[str] = []
+        async with anyio.create_task_group() as tasks:
+
+            async def hear() -> None:
+                reasons.append(describe((await actors.down(clerk)).reason))
+
+            tasks.start_soon(hear)
+            await anyio.lowlevel.checkpoint()
+            with pytest.raises(ActorCrashed):
+                await clerk.ask(Clerk.says_and_dies, "the roof is on fire")
+
+    (words,) = reasons
+    assert "\n" not in words
+    assert words.count("signal 9") == 1
+    assert "the roof is on fire" in words
 
 
 async def test_one_that_swallows_cancellation_is_killed_after_its_grace() -> None:
