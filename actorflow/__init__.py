@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from actorflow.flows.retry import Retry as Retry
     from actorflow.flows.task import Task as Task
     from actorflow.flows.task import task as task
-    from actorflow.recompose import replay as replay
-    from actorflow.recompose import replay_async as replay_async
-    from actorflow.recompose import resume as resume
-    from actorflow.recompose import resume_async as resume_async
+    from actorflow.recompose.replay import replay as replay
+    from actorflow.recompose.replay import replay_async as replay_async
+    from actorflow.recompose.resume import resume as resume
+    from actorflow.recompose.resume import resume_async as resume_async
     from actorflow.runs.control import RunControl as RunControl
     from actorflow.runs.large_values import ValueOptions as ValueOptions
     from actorflow.runs.output import OutputRecord as OutputRecord
@@ -97,10 +97,10 @@ _HOME: Final = {
     "dag": "actorflow.flows.dag",
     "handler": "actorflow.actors.handler",
     "print_tree": "actorflow.actors.tree_view",
-    "replay": "actorflow.recompose",
-    "replay_async": "actorflow.recompose",
-    "resume": "actorflow.recompose",
-    "resume_async": "actorflow.recompose",
+    "replay": "actorflow.recompose.replay",
+    "replay_async": "actorflow.recompose.replay",
+    "resume": "actorflow.recompose.resume",
+    "resume_async": "actorflow.recompose.resume",
     "run": "actorflow.compose",
     "run_async": "actorflow.compose",
     "TracedActorSystem": "actorflow.telemetry.traced_actors",

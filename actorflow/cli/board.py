@@ -125,6 +125,7 @@ class Board:
     params: Mapping[str, RecordedParam] = field(default_factory=dict[str, RecordedParam])
     notes: tuple[str, ...] = ()
     trace_id: str = ""
+    replay_of: str = ""
     rows: dict[str, Row] = field(default_factory=dict[str, Row])
     failures: list[Failure] = field(default_factory=list[Failure])
     started_s: float | None = None
@@ -204,7 +205,7 @@ class Board:
 
     def _start(self, event: RunStarted, ts: float) -> None:
         self.run_id, self.dag, self.params = event.run_id, event.dag, event.params
-        self.trace_id = trace_id(event.trace)
+        self.trace_id, self.replay_of = trace_id(event.trace), event.replay_of
         self.notes, self.started_s, self.status = tuple(event.notes), ts, RunStatus.running
         self.rows = {task.name: self._new_row(task) for task in event.tasks}
 

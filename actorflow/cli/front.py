@@ -22,6 +22,7 @@ COMMANDS = {
     "cancel": "end a run that is going on; answers once nothing more of it can start",
     "pause": "let nothing more of a run start; what runs ends by itself",
     "resume": "let a run go on, after a pause, a failure or a crash",
+    "replay": "run again with the parameters of a former run; --from takes results over",
     "actors": "show the actors of a run that is going on, live in a terminal",
     "doctor": "tell what this machine offers to runs",
 }

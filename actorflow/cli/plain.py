@@ -28,7 +28,7 @@ from actorflow.runs.events import (
     TaskFinished,
     TaskReady,
 )
-from actorflow.runs.executor import AttemptState
+from actorflow.runs.executor import AttemptState, Cause
 from actorflow.runs.plain_json import plain_value
 from actorflow.runs.states import TaskState
 from actorflow.runs.values import Value
@@ -44,6 +44,7 @@ STATE_WORDS = {
     TaskState.skipped: "skipped",
     TaskState.upstream_failed: "not run",
 }
+_UNSTARTED_WORDS = {Cause.reused: "reused", Cause.selected_out: "left out"}
 _TONES = {TaskState.succeeded: ok, TaskState.failed: bad, TaskState.cancelled: warn}
 
 
@@ -140,6 +141,7 @@ class PlainLines:
         state = event.state
         row = self.board.rows[event.task]
         why = one_line(event.cause, event.error) if state is TaskState.failed else _needs(row, state)
+        why = _UNSTARTED_WORDS.get(event.cause, why)
         return [line(clock(ts), f" {row.label} ", state_span(state), f"{', ' if why else ''}{why}")]
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from actorflow.cli.requesting import Asked
     from actorflow.compose import RunResult, RunSettings
     from actorflow.flows.dag import Dag
-    from actorflow.recompose import Resumption
+    from actorflow.recompose.resume import Resumption
     from actorflow.runs.control import RunControl
     from actorflow.runs.events import Record
 
@@ -84,7 +84,8 @@ def command(
     from actorflow.cli.settings import run_limits, settings
     from actorflow.cli.stopping import sigterm_raises
     from actorflow.flows.places import shown_file
-    from actorflow.recompose import Resumption, load_recorded_dag
+    from actorflow.recompose.recorded import load_recorded_dag
+    from actorflow.recompose.resume import Resumption
 
     asked = Asked(store, run, command="resume")
     if asked.stored.is_owned():
@@ -115,7 +116,7 @@ def command(
 
 
 def _going_on(run_id: str, dag: Dag[..., Any], how: Resumption) -> Begin:
-    from actorflow.recompose import go_on
+    from actorflow.recompose.resume import go_on
 
     async def begin(
         settings: RunSettings,

@@ -60,6 +60,8 @@ def run_lines(shown: StoredBoard, next_: Next, *, now_s: float) -> list[Line]:
     lines = [line("run ", strong(board.run_id), f"  {board.dag} ", tone(board.status), f"{took}{began}")]
     if board.cancelling:
         lines.append(line(dim("  cancelled by "), board.cancelling))
+    if board.replay_of:
+        lines.append(line(dim("  replay of "), board.replay_of))
     if board.trace_id:
         lines.append(line(dim("  trace "), board.trace_id))
     lines += [

@@ -169,6 +169,7 @@ class RunRecord:
             "python": "" if header is None else header.python,
             "loop": "" if header is None else header.loop,
             "cancel_reason": self.cancel_reason,
+            "replay_of": "" if header is None else header.replay_of,
             "tasks": [task.to_json() for task in self.tasks],
             "result": None if self.result is None else plain_value(self.result),
             "error": error_json(self.error),

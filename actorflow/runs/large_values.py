@@ -165,6 +165,10 @@ class LargeValues:
             raise JournalDamaged(self._journal, reference.seq, problem)
         return found
 
+    def holds(self, reference: Reference) -> bool:
+        """False for a value that is kept no more. Raises what `read` raises but that."""
+        return self._line(reference) is not None
+
     def decoded(self, reference: Reference, codec: Codec) -> object:
         with self._turn:
             recent = self._recent.get(reference.digest)

@@ -293,9 +293,11 @@ def _refresh(stage: PastStage) -> None:
         stage.opened, stage.width = False, None
 
 
-def past_of(records: Iterable[Record], *, refreshed: bool) -> Past | None:
-    """What a new owner goes on from; None where not even the first event of the run is there."""
-    fold = PastFold()
+def past_of(
+    records: Iterable[Record], *, refreshed: bool, keep: Callable[[int, Value], Value] | None = None
+) -> Past | None:
+    """What a new owner goes on from; None where not even the first event of the run is there. keep: see PastFold."""
+    fold = PastFold(keep)
     for record in records:
         fold.apply(record)
     return fold.past(refreshed=refreshed)

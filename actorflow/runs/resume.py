@@ -35,10 +35,10 @@ class ResumeRefused(ActorflowError):
 class StructureChanged(ResumeRefused):
     """The dag is another one than the run was started with. changes: what differs, a line each."""
 
-    def __init__(self, run_id: str, changes: tuple[str, ...]) -> None:
+    def __init__(self, run_id: str, changes: tuple[str, ...], asked: str = "resumed") -> None:
         self.changes = changes
         shown = "".join(f"\n  {change}" for change in changes)
-        message = f"run {run_id} cannot be resumed: the dag has changed since it was started{shown}"
+        message = f"run {run_id} cannot be {asked}: the dag has changed since it was started{shown}"
         super().__init__(message, f"undo that, or start anew with the same parameters: actorflow replay {run_id}")
 
 
@@ -49,14 +49,15 @@ def has_to_do(past: Past, *, unattended: bool) -> bool:
     return not (unattended and past.is_over)
 
 
-def require_same_structure(header: RunStarted, graph: Graph) -> None:
+def require_same_structure(header: RunStarted, graph: Graph, asked: str = "resumed") -> None:
     """Raises StructureChanged with all that differs. Of a run of an older version only tasks and edges are known."""
     found = structure_of(graph)
     if header.structure and header.structure == found.hash:
         return
     changes = tuple(structure_changes(header, graph, found))
     if changes or header.structure:
-        raise StructureChanged(header.run_id, changes or ("~ what it returns, or the type of a parameter",))
+        changes = changes or ("~ what it returns, or the type of a parameter",)
+        raise StructureChanged(header.run_id, changes, asked)
 
 
 def structure_changes(header: RunStarted, graph: Graph, found: Structure) -> Iterator[str]:

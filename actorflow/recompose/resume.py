@@ -1,4 +1,4 @@
-"""Composition of what has run before: `actorflow.resume` and `actorflow.replay` are its face."""
+"""Composition of a run that goes on: `actorflow.resume` is its face."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from actorflow.compose import Observer, RunResult, RunSettings, carry_out, close_watch, telemetry_of
 from actorflow.flows.dag import BoundDag, Dag
 from actorflow.flows.limits import NO_LIMITS, RunLimits
-from actorflow.flows.load import load_dag
 from actorflow.flows.plan import Plan, make_plan
 from actorflow.flows.structure import source_digests
 from actorflow.own_loop import Backend, run_in_own_loop
+from actorflow.recompose.recorded import load_recorded_dag
 from actorflow.runs.control import RunControl
-from actorflow.runs.events import Record, RunResumed, RunStarted
+from actorflow.runs.events import Record, RunResumed
 from actorflow.runs.journal import Journal
 from actorflow.runs.large_values import ValueOptions
 from actorflow.runs.output_settings import DEFAULT_OUTPUT, OutputSettings
@@ -34,7 +34,6 @@ from actorflow.runs.resume import (
 from actorflow.runs.runner import TakenUp
 from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore
-from actorflow.runs.stored_run import StoredRun
 from actorflow.telemetry.choice import AnyTracerProvider
 
 _PAUSED = frozenset({RunStatus.pausing, RunStatus.paused})
@@ -176,28 +175,6 @@ async def go_on(
     if result.encoded is not None:
         result.encoded.hold()  # it is asked for later, when the store may be gone
     return result
-
-
-def load_recorded_dag(stored: StoredRun, file: str | None = None) -> Dag[..., Any]:
-    """The dag that a run was started from, as its file holds it now. file: where that is by now.
-
-    Raises FlowFaults, and ResumeRefused for a run of a dag in `__main__`.
-    """
-    header = recorded_header(stored)
-    if file is not None:
-        return load_dag(file if ":" in file else f"{file}:{header.dag}")
-    if header.module == "__main__":
-        message = f"run {stored.run_id} was started by the program {header.file}, which has to resume it"
-        raise ResumeRefused(message, f'call actorflow.resume("{stored.run_id}", {header.dag}) in it')
-    return load_dag(f"{header.file}:{header.dag}")
-
-
-def recorded_header(stored: StoredRun) -> RunStarted:
-    """The first event of a run. Raises ResumeRefused where there is none."""
-    first = next(iter(stored.records()), None)
-    if first is None or not isinstance(first.event, RunStarted):
-        raise ResumeRefused(f"run {stored.run_id} has not begun", "start it anew")
-    return first.event
 
 
 def plan_again(past: Past, dag: Dag[Any, Any], settings: RunSettings, limits: RunLimits) -> Plan:

@@ -1,0 +1,1 @@
+"""Composition of what has run before, from the outside: resume and replay."""
