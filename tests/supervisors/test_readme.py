@@ -40,5 +40,14 @@ def test_the_processes_of_the_third_example_end_as_is_said(run: str) -> None:
     assert shown.stdout == OUTPUT[1]
 
 
+def test_the_child_of_the_fourth_example_is_a_child_spec() -> None:
+    before = "from functools import partial\nimport subprocess as ingest\n"
+    code = f"{before}from actorflow_supervisors import ChildSpec, Subprocess\nprint({CODE[3].strip()})\n"
+
+    shown = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+
+    assert "1073741824" in shown.stdout
+
+
 def test_every_python_block_is_tried() -> None:
-    assert len(CODE) == 3
+    assert len(CODE) == 4
