@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
@@ -20,6 +20,15 @@ from actorflow.runs.stored_run import StoredRun
 
 POLL_S: Final = 0.5
 """A run whose loop is held up by a task answers nothing, while its journal may go on: then it is looked at so often."""
+
+
+class JournalReader(Protocol):
+    """Who follows a run. next_seq: of the first event not read yet."""
+
+    @property
+    def next_seq(self) -> int: ...
+    def print_new(self, stored: StoredRun) -> None:
+        """Read what is on disk by now."""
 
 
 class EventPrinter:
@@ -54,13 +63,14 @@ def print_events(stored: StoredRun, printer: EventPrinter) -> int:
 def follow_events(stored: StoredRun, printer: EventPrinter) -> int:
     """What is there and what comes, until nobody owns the run any more."""
     try:
-        anyio.run(_follow, stored, printer)
+        anyio.run(follow_journal, stored, printer)
     except KeyboardInterrupt:
         return ExitCode.interrupted
     return ExitCode.succeeded
 
 
-async def _follow(stored: StoredRun, printer: EventPrinter) -> None:
+async def follow_journal(stored: StoredRun, printer: JournalReader) -> None:
+    """Have everything read as it comes to disk, until nobody owns the run any more."""
     while True:
         owned = stored.is_owned()  # first: an owner that ends after this has written what it had to say
         printer.print_new(stored)

@@ -15,6 +15,7 @@ COMMANDS = {
     "runs": "list the runs of a store, newest first",
     "show": "show one run: its tasks, attempts and failures",
     "events": "print the events of a run; -f follows it",
+    "attach": "follow a run that goes on elsewhere, as if it were here; Ctrl-C leaves it alone",
     "wait": "wait until a run is over, and exit as it did",
     "store": "check a store, tell what it holds, remove old runs",
     "logs": "print what the tasks of a run printed; -f follows it",

@@ -1,0 +1,140 @@
+"""Attached: a run of another process, drawn from its journal as `run` draws its own, and told at its end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio
+
+from actorflow.cli.board import Board
+from actorflow.cli.capture import terminal_of
+from actorflow.cli.event_printing import follow_journal
+from actorflow.cli.exits import ExitCode, after_run
+from actorflow.cli.failure import short_path
+from actorflow.cli.json_text import one_line, pretty
+from actorflow.cli.painters import NoPainter, PlainPainter
+from actorflow.cli.plain import PlainLines, TroubleLines
+from actorflow.cli.report import Next, report_lines, summary_line, with_output
+from actorflow.cli.spans import Line, line, strong
+from actorflow.cli.streams import Result, notes_to_stderr, wants_color, wants_live
+from actorflow.cli.view import Painter, View
+from actorflow.runs.events import Record, RunFinished, RunResumed, RunStarted, to_json
+from actorflow.runs.plain_json import plain_value
+from actorflow.runs.states import TERMINAL_RUN_STATUSES, RunStatus
+from actorflow.runs.stored_run import StoredRun
+from actorflow.runs.values import Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """How a run is to be followed. first: seq of the event to begin with."""
+
+    first: int
+    store_named: str | None
+    progress: Literal["auto", "live", "plain", "none"]
+    quiet: bool
+    as_json: bool
+    full_traceback: bool
+
+
+def attach(stored: StoredRun, asked: Attached, result: Result) -> int:
+    """Follow a run until nobody owns it any more, and tell how it ended. Returns its exit code, or 130 after Ctrl-C."""
+    board = Board(run_id=stored.run_id)
+    with ExitStack() as stack:
+        view = stack.enter_context(_view(board, asked, stack))
+        reader = _Reader(asked, view, result)
+        try:
+            anyio.run(follow_journal, stored, reader)
+        except KeyboardInterrupt:
+            left = True
+        else:
+            left = False
+    if left:
+        notes_to_stderr().insist([line("run ", strong(stored.run_id), " goes on without you")])
+        return ExitCode.interrupted
+    if board.status not in TERMINAL_RUN_STATUSES:
+        board.status = RunStatus.interrupted
+    if not asked.as_json:
+        _tell_the_end(stored, board, reader, asked, result)
+    return after_run(board.status, None)
+
+
+class _Reader:
+    """Hands every record to the view once; those before the first that is wanted only fill the board."""
+
+    def __init__(self, asked: Attached, view: View, result: Result) -> None:
+        self.next_seq = 1
+        self.file = ""
+        self.value: Value | None = None
+        self._asked = asked
+        self._view = view
+        self._result = result
+
+    def print_new(self, stored: StoredRun) -> None:
+        fresh: list[Record] = []
+        for record in stored.records(self.next_seq):
+            self.next_seq = record.seq + 1
+            self._note(record)
+            if record.seq < self._asked.first:
+                self._view.recall(record)
+            else:
+                fresh.append(record)
+        if self._asked.as_json:
+            self._result.write_lines(one_line(to_json(record)) for record in fresh)
+        if fresh:
+            self._view.observe(fresh)
+        if not self._asked.quiet and not self._asked.as_json and self._asked.first == 1:
+            self._view.output(list(stored.output_records()))
+
+    def _note(self, record: Record) -> None:
+        match record.event:
+            case RunStarted(file=file):
+                self.file = file
+            case RunFinished(result=value):
+                self.value = value
+            case RunResumed(taken_up=True):
+                self.value = None
+            case _:
+                pass
+
+
+def _view(board: Board, asked: Attached, stack: ExitStack) -> View:
+    progress = asked.progress
+    if progress == "auto":
+        progress = "live" if wants_live(sys.stderr, os.environ) else "plain"
+        progress = "none" if asked.as_json or asked.quiet else progress
+    notes = notes_to_stderr()
+    if progress == "live":
+        from actorflow.cli.live import LivePainter
+
+        terminal = stack.enter_context(terminal_of(2))
+        painter: Painter = LivePainter(terminal, color=wants_color(sys.stderr, os.environ))
+        return View(painter, board, TroubleLines(board).of)
+    if progress == "plain":
+        return View(PlainPainter(notes), board, PlainLines(board).of)
+    return View(NoPainter(notes), board, _nothing)
+
+
+def _nothing(record: Record) -> Sequence[Line]:
+    return ()
+
+
+def _tell_the_end(stored: StoredRun, board: Board, reader: _Reader, asked: Attached, result: Result) -> None:
+    folder = os.getcwd()
+    next_ = Next(
+        target=f"{short_path(reader.file, folder)}:{board.dag}",
+        folder=folder,
+        store=asked.store_named or "",
+        full_traceback=asked.full_traceback,
+    )
+    if board.status is not RunStatus.succeeded:
+        next_ = with_output(next_, board, stored)
+    told = [summary_line(board)] if asked.quiet and not board.failures else report_lines(board, next_)
+    notes_to_stderr().insist(told)
+    if board.status is RunStatus.succeeded and reader.value is not None:
+        result.write_line(pretty(plain_value(reader.value)))
