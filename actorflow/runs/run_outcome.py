@@ -4,11 +4,12 @@
 |---|---|---|
 | is critical | failed | failed |
 | is a leaf, or part of the result | failed, was cancelled, or upstream_failed | failed |
-| has others after it that took its failure as their trigger rules say | failed | as those ended |
+| has others after it, which took its failure as their trigger rules say | failed | as those ended |
 | allows its failure | failed | not failed for that |
 
-A leaf is a step that none but cleanups come after; a cleanup is a leaf too. So a cleanup that succeeds makes nothing
-good, and one that fails is a failure.
+A leaf is a step that nothing came after: what does is a cleanup, or was skipped. So a failure that nobody took, since
+those who might were left out or their rule passed them over, is a failure; a cleanup that succeeds makes nothing good;
+and one that fails is a failure.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ def failing_steps(stages: Iterable[StageState]) -> list[StageState]:
 def _fails(stage: StageState) -> bool:
     if stage.step.critical and stage.has_failed():
         return True
-    return _is_leaf(stage) and stage.outcome() in _BAD
+    return stage.outcome() in _BAD and (stage.planned.kept or _is_leaf(stage))
 
 
 def _is_leaf(stage: StageState) -> bool:
-    return stage.planned.kept or all(downstream.step.cleanup for downstream in stage.downstream)
+    return all(after.step.cleanup or after.outcome() is TaskState.skipped for after in stage.downstream)
 
 
 def what_failed(failing: Iterable[StageState], failures: Mapping[str, Failure]) -> Failure:

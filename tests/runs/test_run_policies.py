@@ -46,6 +46,11 @@ OUTCOMES: dict[str, tuple[list[Step], dict[str, bool], RunStatus]] = {
         {"critical": True},
         RunStatus.failed,
     ),
+    "a failure that a rule passed over": (
+        [step(FINE), step("if_all_fail", BAD, FINE, rule=TriggerRule.all_failed)],
+        {},
+        RunStatus.failed,
+    ),
     "a cleanup that succeeded after it": ([cleanup("tidy", BAD)], {}, RunStatus.failed),
     "another leaf": ([step(FINE)], {}, RunStatus.failed),
 }
@@ -212,6 +217,15 @@ def test_what_is_left_out_is_skipped_and_its_downstream_judged_by_its_rules() ->
     causes = [s.event.cause for s in driver.said if isinstance(s, Record) and isinstance(s.event, TaskFinished)]
     assert causes == [Cause.selected_out, Cause.condition]
     assert driver.status() is RunStatus.succeeded
+
+
+def test_a_failure_whose_taker_is_left_out_fails_the_run() -> None:
+    taker = step("on_failure", BAD, rule=TriggerRule.one_failed)
+    driver = Driver(after_failure(), taker, left_out=["on_failure"]).begin()
+
+    driver.end(BAD, failing())
+
+    assert driver.status() is RunStatus.failed
 
 
 def test_a_run_taken_up_after_its_end_is_no_longer_over() -> None:
