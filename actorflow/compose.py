@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -246,10 +246,19 @@ async def carry_out(
     )
     try:
         with captured_prints() if settings.output.capture_prints else nullcontext():
-            return _result(await run_plan(given, control=control), header.run_id, journal.path)
+            async with _guarded():
+                return _result(await run_plan(given, control=control), header.run_id, journal.path)
     finally:
         if watch is not None:
             await close_watch(watch)
+
+
+def _guarded() -> AbstractAsyncContextManager[object]:
+    """A warden around the run: what in-loop code starts by itself is ended, too, if this process is killed."""
+    # Late: a program that only looks at runs needs none of it.
+    from actorflow_supervisors.warden import shared_warden
+
+    return shared_warden()
 
 
 async def close_watch(watch: Watch) -> None:

@@ -65,6 +65,7 @@ class Link:
         self._processes: dict[int, WardenProcess] = {}
         self._on_zygote: dict[int, Callable[[str], None]] = {}
         self._is_closing = False
+        self._was_used = False
         self._is_flushing = False
         self._over = anyio.Event()
         home.spawn(self._run, name="warden")
@@ -75,6 +76,7 @@ class Link:
 
     def new_process(self) -> WardenProcess:
         """One that is about to be asked for."""
+        self._was_used = True
         process = WardenProcess(next(self._ids), f"ACTORFLOW_PROCESS_{uuid.uuid4().hex}=1", self)
         self._processes[process.id] = process
         return process
@@ -101,7 +103,10 @@ class Link:
     async def close(self) -> None:
         """End whatever it still has, and itself. To be shielded; bounded."""
         self._is_closing = True
-        self.send("close")
+        if self._was_used:
+            self.send("close")
+        else:
+            self.kill()  # it has nothing to end, and may still be starting: a short run does not wait for that
         with anyio.move_on_after(CLOSE_LIMIT_S):
             await self._over.wait()
         if not self._over.is_set():
