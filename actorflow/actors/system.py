@@ -280,6 +280,7 @@ class ActorSystem:
         if placement is None:
             cell = self.new_cell(parent, factory, name, policy, mailbox or self._mailbox)
         else:
+            _check_placement(placement)
             cell = placement.new_cell(self, parent, factory, name, policy, mailbox or self._mailbox)
         if name is not None:
             self.names.take(cell.path, cell)
@@ -342,3 +343,8 @@ class ActorSystem:
     def unwatch(self, ask: Any) -> None:
         if self.ask_timeouts is not None:
             self.ask_timeouts.forget(ask)
+
+
+def _check_placement(placement: object) -> None:
+    if isinstance(placement, type) or not hasattr(placement, "new_cell"):
+        raise SpawnFailed(f"placement is a value such as Subprocess(), not {placement!r}")

@@ -90,6 +90,7 @@ class ChildSpec:
         put(self, "children", children)
         _check(self)
         if placement is not None:
+            _check_placement(id, placement)
             put(self, "run", placement.placed(run, shutdown_s, signals_started=signals_started))
 
 
@@ -114,3 +115,8 @@ def _check(spec: ChildSpec) -> None:
         raise InvalidChildSpec(
             f"child {spec.id!r} is significant and permanent, so it never ends for good; make it transient or temporary"
         )
+
+
+def _check_placement(child_id: str, placement: object) -> None:
+    if isinstance(placement, type) or not hasattr(placement, "placed"):
+        raise InvalidChildSpec(f"placement of child {child_id!r} is a value such as Subprocess(), not {placement!r}")

@@ -51,14 +51,21 @@ class Subprocess:
     quota_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        if self.quota_bytes is not None and self.quota_bytes < 1:
-            raise ValueError(f"a memory quota is 1 byte or more, not {self.quota_bytes}")
+        if self.quota_bytes is not None and not is_count(self.quota_bytes):
+            raise ValueError(
+                f"quota_bytes is a whole number of 1 or more, such as 256 << 20, or None, not {self.quota_bytes!r}"
+            )
 
     def placed(
         self, run: Callable[..., Awaitable[Any]], shutdown_s: float | None, *, signals_started: bool
     ) -> Callable[..., Awaitable[Any]]:
         """What a supervisor runs here in place of `run`. Raises InvalidChildSpec where no process could find that."""
         return partial(_run_there, _target(run), self.quota_bytes, shutdown_s, signals_started)
+
+
+def is_count(value: object) -> bool:
+    """True for a whole number of 1 or more; whoever checks no types may have given anything."""
+    return isinstance(value, int) and value >= 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 from actorflow_supervisors.child_spec import ChildSpec
 from actorflow_supervisors.errors import InvalidChildSpec
 from actorflow_supervisors.policy import Restart
+from actorflow_supervisors.subprocess_child import Subprocess
 
 
 async def work() -> None:
@@ -46,6 +47,8 @@ def test_a_child_spec_is_a_value() -> None:
         ({"shutdown_s": -1.0}, "shutdown_s of child 'a' must be 0 or more"),
         ({"shutdown_s": float("nan")}, "shutdown_s of child 'a' must be 0 or more"),
         ({"significant": True}, "significant and permanent"),
+        ({"placement": "process"}, r"placement of child 'a' is a value such as Subprocess\(\), not 'process'"),
+        ({"placement": Subprocess}, r"placement of child 'a' is a value such as Subprocess\(\), not <class"),
     ],
 )
 def test_a_spec_that_contradicts_itself_is_refused(wrong: dict[str, Any], message: str) -> None:

@@ -24,6 +24,7 @@ from actorflow.actors.placement.passing import Address, Passing
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, Killed
 from actorflow_supervisors.subprocess_child import Subprocess as ChildSubprocess
+from actorflow_supervisors.subprocess_child import is_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +50,8 @@ class Subprocess(ChildSubprocess):
 
     def __post_init__(self) -> None:
         ChildSubprocess.__post_init__(self)
-        if self.window < 1:
-            raise ValueError(f"the window of a placed actor must be 1 or more, not {self.window}")
+        if not is_count(self.window):
+            raise ValueError(f"the window of a placed actor is a whole number of 1 or more, not {self.window!r}")
 
     def new_cell(
         self,

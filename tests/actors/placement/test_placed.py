@@ -233,6 +233,19 @@ async def test_one_that_does_not_start_says_why() -> None:
             await actors.spawn(lambda: Clerk(1), placement=Subprocess())
 
 
+@pytest.mark.parametrize("wrong", [Subprocess, "subprocess", partial(Subprocess)])
+async def test_a_placement_that_is_none_is_refused_in_words(wrong: Any) -> None:
+    async with system() as actors:
+        with pytest.raises(SpawnFailed, match=r"placement is a value such as Subprocess\(\), not"):
+            await actors.spawn(Clerk, placement=wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"quota_bytes": "1GiB"}, {"quota_bytes": 0}, {"window": 0}, {"window": "4"}])
+async def test_a_quota_or_a_window_that_is_none_is_refused_in_words(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="whole number of 1 or more"):
+        Subprocess(**wrong)
+
+
 async def test_one_whose_module_cannot_be_imported_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACTORFLOW_TEST_OWNER", str(os.getpid()))
     from tests.actors.placement.only_here import Homebound
