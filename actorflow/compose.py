@@ -22,6 +22,7 @@ from actorflow.flows.limits import NO_LIMITS, RunLimits
 from actorflow.flows.plan import Plan, make_plan
 from actorflow.flows.structure import source_digests, structure_of
 from actorflow.own_loop import Backend, run_in_own_loop, running_loop
+from actorflow.runs.announced import AnnouncedExecutor
 from actorflow.runs.control import RunControl
 from actorflow.runs.control_socket import Answers, ControlPlace, socket_path
 from actorflow.runs.events import Record, RecordedLimits, RecordedParam, RecordedTask, RunStarted
@@ -222,6 +223,8 @@ async def carry_out(
     if on_records is not None:
         journal.subscribe(on_records)
     executors, watch = make_executors(plan, settings), settings.telemetry
+    if taken_up is not None and taken_up.unattended:
+        executors = {name: AnnouncedExecutor(executor) for name, executor in executors.items()}
     if watch is not None:
         header = watch.begin(header) if taken_up is None else header
         executors = watch.around(executors)

@@ -207,6 +207,7 @@ def _taken_up(past: Past, dag: Dag[Any, Any], settings: RunSettings, how: Resump
         event=event,
         pause=how.reason if how.paused else past.paused_by if stays_paused else "",
         cancel=past.cancel_reason if how.unattended and past.status is RunStatus.cancelling else "",
+        unattended=how.unattended,
     )
 
 

@@ -55,13 +55,15 @@ KILL_GRACE_S = 2.0
 class TakenUp:
     """What a run goes on from. event: what is recorded of that; None for a new run that reuses another's results.
 
-    pause, cancel: who asked that it be paused, or ended, before anything starts; "" for nobody.
+    pause, cancel: who asked that it be paused, or ended, before anything starts; "" for nobody. unattended: nobody
+    would stop it from being taken up for ever.
     """
 
     past: Past
     event: RunResumed | None = None
     pause: str = ""
     cancel: str = ""
+    unattended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

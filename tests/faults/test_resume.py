@@ -22,7 +22,7 @@ from actorflow.runs.executor import AttemptState
 from actorflow.runs.history import RunRecord
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow.runs.store import SqliteStore
-from tests.cli.shell import environment
+from tests.cli.shell import actorflow, environment
 from tests.faults.leaks import carriers, leak_audit
 
 __all__ = ["leak_audit"]
@@ -179,7 +179,10 @@ def check(run: Killed) -> None:
     for task in history.tasks:
         numbers = [attempt.number for attempt in task.attempts]
         assert numbers == list(range(1, len(numbers) + 1))
-        assert 1 <= effects.count(task.label) <= len(numbers)
+        begun = effects.count(task.label)
+        assert begun >= 1
+        if task.name == "in_a_worker":  # on the loop a body may begin before its start is on disk: a crash loses both
+            assert begun <= len(numbers)
 
 
 def kill_until(tmp_path: Path, kills: int, seed: int) -> int:
@@ -203,6 +206,42 @@ def kill_until(tmp_path: Path, kills: int, seed: int) -> int:
 @pytest.mark.usefixtures("leak_audit")
 def test_a_run_that_is_killed_now_and_then_loses_nothing_and_repeats_nothing_committed(tmp_path: Path) -> None:
     kill_until(tmp_path, kills=6, seed=11)
+
+
+DEADLY = """
+import os, signal
+from actorflow import dag, task
+
+@task
+async def before() -> int:
+    return 1
+
+@task
+async def deadly(n: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return n
+
+@dag
+def main() -> int:
+    return deadly(before())
+"""
+
+
+@pytest.mark.usefixtures("leak_audit")
+def test_a_task_that_kills_its_supervisor_at_once_is_given_up_where_nobody_watches(tmp_path: Path) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    codes = [actorflow("run", "deadly.py", cwd=tmp_path).code]
+
+    while codes[-1] == -signal.SIGKILL and len(codes) < 10:
+        codes.append(actorflow("resume", "@last", "--unattended", cwd=tmp_path).code)
+
+    assert codes[-1] == 1
+    assert 4 <= codes.count(-signal.SIGKILL) <= 5  # the first start may be lost with the process, none after it is
+    history = SqliteStore(tmp_path / ".actorflow").open_run("@last").history()
+    assert [(task.name, task.state) for task in history.tasks] == [
+        ("before", TaskState.succeeded),
+        ("deadly", TaskState.failed),
+    ]
 
 
 @pytest.mark.slow
