@@ -33,6 +33,7 @@ from actorflow.runs.events import (
 )
 from actorflow.runs.executor import AttemptState, Cause, ErrorRecord, Frame
 from actorflow.runs.journal import Journal
+from actorflow.runs.run_query import RunQuery, RunSort, page_of
 from actorflow.runs.states import RunStatus, TaskState
 from actorflow.runs.store import RunStore
 from actorflow.runs.store_errors import AmbiguousRun, RunInUse, RunNotFound, StoreError
@@ -256,6 +257,42 @@ async def runs_are_listed_newest_first(store: RunStore) -> None:
     assert [summary.run_id for summary in store.runs()] == ["20260103-c", "20260102-b", "20260101-a"]
 
 
+async def a_value_of_any_size_comes_back_as_it_was(store: RunStore) -> None:
+    values = [b"", b"x" * 100_000, "y" * 3_000_000, [b"x" * 100_000, b"x" * 100_000]]
+    events = [each for index, value in enumerate(values) for each in attempt(index, value=value)]
+    await record(store, [*started("r1", width=len(values)), *events, finished("r1", values)], "r1")
+
+    stored = store.open_run("r1")
+    ended = [found.event for found in stored.records() if isinstance(found.event, AttemptFinished)]
+    result = stored.history().result
+
+    assert [None if event.value is None else event.value.get() for event in ended] == values
+    assert result is not None
+    assert result.get() == values
+
+
+async def events_can_be_read_from_any_of_them_on(store: RunStore) -> None:
+    events = [*started("r1", width=3), *attempt(0), *attempt(1), finished("r1")]
+    await record(store, events, "r1")
+    stored = store.open_run("r1")
+
+    for first in range(1, len(events) + 3):
+        assert [found.event for found in stored.records(first)] == events[first - 1 :]
+
+
+async def runs_are_found_by_what_they_were(store: RunStore) -> None:
+    for number, dag in enumerate(("etl", "report", "etl")):
+        run_id = f"2026010{number}-a"
+        await record(store, [*started(run_id, dag=dag, width=1), *attempt(0), finished(run_id)], run_id)
+
+    page = store.find_runs(RunQuery(dags=frozenset({"etl"}), params={"top": "10"}, limit=1))
+
+    assert [run.run_id for run in page.runs] == ["20260102-a"]
+    assert page.total == 2
+    for query in (RunQuery(sort=RunSort.dag, ascending=True), RunQuery(text="REPORT"), RunQuery(offset=1, limit=1)):
+        assert store.find_runs(query) == page_of(query, store.runs())
+
+
 async def two_runs_in_one_store_are_written_side_by_side(store: RunStore) -> None:
     first, second = store.create_run(), store.create_run()
     async with writing(first), writing(second):
@@ -290,5 +327,8 @@ CHECKS: tuple[Check, ...] = (
     a_run_without_an_end_is_running_while_owned_and_interrupted_after,
     summaries_say_the_same_as_the_history,
     runs_are_listed_newest_first,
+    a_value_of_any_size_comes_back_as_it_was,
+    events_can_be_read_from_any_of_them_on,
+    runs_are_found_by_what_they_were,
     two_runs_in_one_store_are_written_side_by_side,
 )

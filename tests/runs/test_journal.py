@@ -16,7 +16,7 @@ from actorflow.runs.events import Record, RunCancelling
 from actorflow.runs.journal import Journal
 from actorflow.runs.memory_log import MemoryLog
 from actorflow.runs.run_log import LargeRow
-from actorflow.runs.store_errors import JournalFailed, StoreError
+from actorflow.runs.store_errors import JournalFailed, StoreError, StoreFull
 from actorflow.runs.tally import RunSummary
 from actorflow.runs.values import Value
 
@@ -521,3 +521,141 @@ async def test_a_journal_of_many_rows_is_written_whole() -> None:
         await journal.close()
 
     assert [seq for seq, _ in log.rows()] == list(range(1, 5_001))
+
+
+# -- anchors, news, and a disk without room ---------------------------------------------------------------------------
+
+
+class AnchoredLog(MemoryLog):
+    """Notes when its anchor is set."""
+
+    def __init__(self) -> None:
+        super().__init__("r1")
+        self.anchored: list[int] = []
+        self.told = anyio.Event()
+
+    def anchor(self, summary: RunSummary) -> None:
+        self.anchored.append(self.last_seq)
+        self.told.set()
+
+
+async def test_an_anchor_is_set_once_it_is_due_and_not_again_before_something_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journal_module, "ANCHOR_EVERY_S", 0.0)
+    log = AnchoredLog()
+    journal = Journal(log)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(journal.write)
+        await journal.synced(journal.append(event()))
+        await log.told.wait()
+        await anyio.wait_all_tasks_blocked()
+        assert log.anchored == [1]
+        await journal.synced(journal.append(event()))
+        await anyio.wait_all_tasks_blocked()
+        await journal.close()
+
+    assert log.anchored == [1, 2]
+
+
+async def test_news_wait_for_a_later_row_and_hurry_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    gathering = Gathering(monkeypatch)
+    journal = gathering.journal
+    heard: list[int] = []
+
+    async def listen() -> None:
+        await journal.news(0)
+        heard.append(journal.synced_seq)
+        await journal.news(journal.synced_seq)
+        heard.append(journal.synced_seq)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(journal.write)
+        tasks.start_soon(listen)
+        await gathering.append(3)
+        assert heard == []
+        await journal.synced(3)
+        await anyio.wait_all_tasks_blocked()
+        assert heard == [3]
+        await journal.close()
+
+    assert heard == [3, 3], "who waits is let go when the journal ends"
+
+
+class FullLog(MemoryLog):
+    """A log that finds no room for its first `tries` writes."""
+
+    def __init__(self, tries: int) -> None:
+        super().__init__("r1")
+        self.left = tries
+
+    def write(self, rows: Sequence[Row | LargeRow], released: Sequence[Value] = ()) -> None:
+        if self.left:
+            self.left -= 1
+            raise StoreFull(self.path, "cannot be written: full (SQLITE_FULL)", "make room")
+        super().write(rows, released)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "FIRST_RETRY_S", 0.0)
+    monkeypatch.setattr(journal_module, "LAST_RETRY_S", 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_write_without_room_is_tried_again_and_nothing_is_lost() -> None:
+    log = FullLog(tries=5)
+    journal = Journal(log)
+    told: list[bool] = []
+    journal.subscribe_blocked(lambda error: told.append(error is not None))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(journal.write)
+        await journal.synced(journal.append(event()))
+        await journal.close()
+
+    assert log.last_seq == 1
+    assert told == [True, False]
+    assert journal.blocked is None
+    assert journal.dropped_events == 0
+
+
+async def test_while_there_is_no_room_who_asks_for_room_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "FIRST_RETRY_S", 0.01)
+    log = FullLog(tries=1 << 30)
+    journal = Journal(log)
+    blocked = anyio.Event()
+    journal.subscribe_blocked(lambda error: blocked.set())
+    let_through: list[str] = []
+
+    async def ask() -> None:
+        await journal.room()
+        let_through.append("room")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(journal.write)
+        journal.append(event())
+        await blocked.wait()
+        assert isinstance(journal.blocked, StoreFull)
+        tasks.start_soon(ask)
+        for _ in range(3):
+            await checkpoint()
+        assert let_through == []
+        log.left = 0
+        await journal.synced(1)
+        await journal.close()
+
+    assert let_through == ["room"]
+
+
+async def test_a_disk_that_stays_full_fails_the_journal_by_name() -> None:
+    journal = Journal(FullLog(tries=1 << 30), full_limit_s=0.0)
+    journal.append(event())
+
+    with pytest.raises(StoreFull, match="make room"):
+        await journal.write()
+    with pytest.raises(StoreFull):
+        await journal.close()
+
+    assert journal.blocked is None
