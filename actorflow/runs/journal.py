@@ -241,7 +241,7 @@ class Journal:
             await self._finish()
         if scope.cancelled_caught:
             help = "look for a disk that hangs; what was acknowledged is in the file"
-            self._fail(JournalFailed(self.path, f"not closed within {grace_s:g} s", help))
+            self._fail(self._blocked or JournalFailed(self.path, f"not closed within {grace_s:g} s", help))
             self._closed = True
         _wake(self._awaiting_news)
         if self._failure is not None:

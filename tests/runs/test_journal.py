@@ -649,6 +649,14 @@ async def test_while_there_is_no_room_who_asks_for_room_waits(monkeypatch: pytes
     assert let_through == ["room"]
 
 
+async def test_a_close_that_waits_for_room_in_vain_says_what_it_waited_for() -> None:
+    journal = Journal(FullLog(tries=1 << 30))
+    journal.append(event())
+
+    with pytest.raises(StoreFull, match="make room"):
+        await journal.close(grace_s=0.0)
+
+
 async def test_a_disk_that_stays_full_fails_the_journal_by_name() -> None:
     journal = Journal(FullLog(tries=1 << 30), full_limit_s=0.0)
     journal.append(event())
