@@ -155,6 +155,8 @@ class RemoteError(ActorError):
         self.type_name = type_name
         self.message = message
         self.remote_traceback = remote_traceback
+        if remote_traceback:
+            self.add_note(remote_traceback.rstrip("\n"))  # so that a log shows where it was
 
 
 class ProcessLost(ActorError):

@@ -72,7 +72,7 @@ class HostCell(Cell):
                 given, named = link.signatures.arguments(cls, name, found, self.path)
             except (MessageRefused, DecodeError) as error:
                 host.finished(number, is_told=type(current) is Ask)
-                raise ArgumentsRefusedError(str(error)) from error
+                raise ArgumentsRefusedError(str(error.__cause__ or error)) from error
             try:
                 result = await method(*given, **named)
                 is_told = type(current) is Ask and not current.deferred and not current.slot.done()

@@ -25,7 +25,8 @@ from actorflow.actors.placement.passing import RESOLVER
 from actorflow.actors.placement.places import places_of
 from actorflow.actors.placement.stderr_tail import StderrTail
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Killed, Shutdown, describe
-from actorflow_supervisors.process import Process, ProcessStartFailed
+from actorflow_supervisors.memory import mebibytes
+from actorflow_supervisors.process import Process, ProcessStartFailed, QuotaBreach
 from actorflow_transports.errors import TransportError
 from actorflow_transports.interface import Connection, ConnectionOptions
 from actorflow_transports.subprocess import from_socket, socket_pair
@@ -158,17 +159,18 @@ class Incarnation:
         ended = process.exit
         assert ended is not None
         held_bytes = process.last_rss_bytes or ended.peak_rss_bytes or 0  # it may have been too short for a sample
-        self.lost = lost = ProcessLost(process.pid, str(ended), held_bytes, tail.last_lines)
+        breach = process.breach
+        how = str(ended) if breach is None else f"{ended}: it used {_used(breach)}"
+        self.lost = lost = ProcessLost(process.pid, how, held_bytes, tail.last_lines)
         if killed_after_s is not None:
             detail = f"did not stop within {killed_after_s:g} s, so its process was killed"
             logger.error("actor %s %s", self.cell.path, detail)
             return Killed("timeout", detail, signal=ended.signal, exit_code=ended.exit_code)
-        breach = process.breach
         if breach is None and not self._is_up:
             return InitFailed(lost)
         return Killed(
             "signal" if breach is None else "memory",
-            lost.brief if breach is None else f"used {breach.peak_bytes:,} bytes of {breach.limit_bytes:,}",
+            lost.brief if breach is None else f"used {_used(breach)}",
             signal=ended.signal,
             exit_code=ended.exit_code,
             peak_rss_bytes=ended.peak_rss_bytes if breach is None else breach.peak_bytes,
@@ -279,6 +281,10 @@ class Incarnation:
         self._reason = reason if asked is None or isinstance(reason, Crashed | InitFailed | Killed) else asked
         self._is_over = True
         self._changed.wake()
+
+
+def _used(breach: QuotaBreach) -> str:
+    return f"{mebibytes(breach.peak_bytes)} of memory, its quota is {mebibytes(breach.limit_bytes)}"
 
 
 def _class_called(name: str) -> type[Actor] | None:

@@ -129,6 +129,10 @@ class RemoteCell:
         """True when it can be reached no more; that its actor has ended is known from monitors only."""
         return self.inbox.closed
 
+    def in_own_task(self) -> bool:
+        """Never: its tasks are elsewhere."""
+        return False
+
     @property
     def supervisor(self) -> Any:
         raise MessageRefused(f"actor {self.path!r} lives in another process and is stopped there; tell it to stop")

@@ -64,7 +64,8 @@ class Passing:
         if type(value) in _FLAT:
             return pack(value)
         try:
-            return CODEC.encode(with_refs_replaced(value, ActorRef, self._to_address), where)
+            root = where.partition(" ")[0]  # the rest of the words stands before it already
+            return CODEC.encode(with_refs_replaced(value, ActorRef, self._to_address), root)
         except CodecError as error:
             raise MessageRefused(f"{where} cannot travel to another process: {error}") from error
 

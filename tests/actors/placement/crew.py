@@ -115,6 +115,12 @@ class Clerk(Actor):
         return len(bytearray(os.urandom(1 << 20)) * mebibytes)
 
     @handler
+    async def hoards(self, mebibytes: int) -> None:
+        hoard = bytearray(os.urandom(1 << 20)) * mebibytes
+        await anyio.sleep_forever()
+        del hoard
+
+    @handler
     async def starts_process(self) -> int:
         process = await anyio.open_process(["sleep", "1000"], start_new_session=True)
         return process.pid
