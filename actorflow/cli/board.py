@@ -67,7 +67,10 @@ class Failure:
 
 @dataclass(slots=True)
 class Row:
-    """One step. width: how many instances; None until it is known. counts: terminal instances by state."""
+    """One step. width: how many instances; None until it is known. counts: terminal instances by state.
+
+    failed_once: instances with a failed attempt that was not the last.
+    """
 
     name: str
     mapped: bool = False
@@ -78,6 +81,7 @@ class Row:
     running: dict[int | None, RunningAttempt] = field(default_factory=dict[int | None, RunningAttempt])
     retrying: dict[int | None, str] = field(default_factory=dict[int | None, str])
     retries: int = 0
+    failed_once: set[int | None] = field(default_factory=set[int | None])
     flaky: int = 0
     started_s: float | None = None
     ended_s: float | None = None
@@ -237,11 +241,13 @@ class Board:
         row = self._row(event.task)
         row.running.pop(event.map_index, None)
         if not event.final:
-            row.retries += 1
-            row.retrying[event.map_index] = reason(event.cause, event.error)
+            if event.state is AttemptState.failed:  # what a pause takes back has not failed
+                row.retries += 1
+                row.retrying[event.map_index] = reason(event.cause, event.error)
+                row.failed_once.add(event.map_index)
             return
         row.counts[TaskState(event.state.value)] += 1
-        if event.state is AttemptState.succeeded and event.attempt > 1:
+        if event.state is AttemptState.succeeded and event.map_index in row.failed_once:
             row.flaky += 1
         if event.state is AttemptState.failed:
             self._keep(row, event, ts)

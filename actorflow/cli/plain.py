@@ -208,7 +208,11 @@ def _is_wide(row: Row) -> bool:
 def _finished_line(event: AttemptFinished, row: Row, ts: float) -> Line:
     name = label(event.task, event.map_index)
     attempt = f", {attempt_words(event.attempt, row.attempts_allowed)}"
+    if not event.final and event.state is AttemptState.cancelled:
+        return line(clock(ts), f" {name} ", warn("taken back"), f" by the pause{attempt}")
     if not event.final:
+        if event.cause not in (Cause.error, Cause.timed_out):  # out of another budget
+            attempt = f", {attempt_words(event.attempt, None)}"
         wait = "" if event.retry_in_s is None else f", next in {duration(event.retry_in_s)}"
         return line(clock(ts), f" {name} ", warn("retry"), f" {one_line(event.cause, event.error)}{attempt}{wait}")
     took = duration(ts - event.started)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from actorflow.cli.board import Board
 from actorflow.cli.plain import MAX_SHOWN_TROUBLES, PlainLines, TroubleLines, heartbeat_line
 from actorflow.cli.spans import plain_text
@@ -175,6 +177,36 @@ def test_the_board_counts_each_instance_once() -> None:
     assert board.rows["a"].is_over
     assert not board.rows["m"].is_over
     assert [failure.label for failure in board.failures] == ["m[1]"]
+
+
+def test_what_a_pause_takes_back_is_neither_a_retry_nor_flaky() -> None:
+    events = (
+        started(step("a")),
+        ready(0, "a"),
+        begun(0, "a"),
+        ended(1, "a", cause=Cause.cancelled, retry_in_s=0.0),
+        begun(2, "a", None, 2),
+        ended(3, "a", None, 2),
+    )
+    board = board_of(*events)
+
+    assert (board.flaky, board.rows["a"].retries) == (0, 0)
+    assert "a taken back by the pause, attempt 1 of 1" in told(*events)
+
+
+@pytest.mark.parametrize(
+    ("cause", "attempt"),
+    [(Cause.error, "attempt 1 of 2"), (Cause.lost, "attempt 1"), (Cause.out_of_memory, "attempt 1")],
+)
+def test_a_retry_tells_the_bound_of_the_budget_it_is_out_of(cause: Cause, attempt: str) -> None:
+    lines = told(
+        started(step("a", attempts=2)),
+        ready(0, "a"),
+        begun(0, "a"),
+        ended(1, "a", cause=cause, error=VALUE_ERROR, retry_in_s=0.4),
+    )
+
+    assert lines[-1].endswith(f", {attempt}, next in 0.4s")
 
 
 def test_a_step_cancelled_as_a_whole_counts_what_was_left_of_it() -> None:
