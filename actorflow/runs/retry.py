@@ -77,7 +77,7 @@ def named(outcome: Outcome, spent: Spent) -> Outcome:
     if outcome.cause is not Cause.lost or not spent.is_poison:
         return outcome
     error = outcome.error or ErrorRecord(type="actorflow:LostAttempt", message="its worker ended")
-    message = f"{error.message}; it has ended {spent.workers} workers and is not started again"
+    message = f"it has ended {spent.workers} workers and is not started again; {error.message}"
     return replace(outcome, error=replace(error, message=message))
 
 

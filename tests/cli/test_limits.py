@@ -113,7 +113,7 @@ def test_a_task_that_ends_three_workers_is_started_no_more(tmp_path: Path) -> No
     assert done.code == 1
     assert attempts(done.events) == [("failed", "lost")] * 3
     assert end["cause"] == "lost"
-    assert end["error"]["message"].endswith("it has ended 3 workers and is not started again")
+    assert end["error"]["message"].startswith("it has ended 3 workers and is not started again; worker process-")
     assert "exit code 9" in end["error"]["message"]
 
 

@@ -96,7 +96,7 @@ def test_a_task_that_has_ended_three_workers_is_poison_and_says_so() -> None:
     assert told.cause is Cause.lost
     assert told.error == ErrorRecord(
         type="builtins:ValueError",
-        message="no; it has ended 3 workers and is not started again",
+        message="it has ended 3 workers and is not started again; no",
         bases=("builtins:ValueError",),
     )
 
