@@ -32,7 +32,7 @@ def main(pipe: str) -> int:
 """
 
 
-def test_what_code_in_the_loop_started_ends_with_a_killed_run_though_it_left_its_session(tmp_path: Path) -> None:
+def test_7_what_a_killed_parent_had_started_ends_with_it_though_it_left_its_session(tmp_path: Path) -> None:
     (tmp_path / "dag.py").write_text(DAG.replace("PYTHON", sys.executable))
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
