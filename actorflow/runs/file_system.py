@@ -65,7 +65,7 @@ def require_safe(root: Path) -> None:
     ours = {os.geteuid(), 0}
     if root.is_symlink() and root.lstat().st_uid not in ours:
         raise UnsafeStore(root, "is a link that another user made", "name the directory itself with --store")
-    if root.exists():
+    if root.is_dir():  # what is no directory cannot be written in, which is told where that is tried
         found = root.stat()
         if found.st_uid != os.geteuid() and os.geteuid() != 0:
             raise UnsafeStore(root, f"belongs to user {found.st_uid}", "choose a directory of your own with --store")

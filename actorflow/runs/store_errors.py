@@ -126,7 +126,12 @@ def file_error(path: Path, exc: OSError) -> JournalFailed:
 
 def unwritable(path: Path, exc: OSError) -> StoreUnwritable:
     """The StoreError of an OSError met while opening for writing."""
-    help = "make the directory writable for you, or choose another with --store or ACTORFLOW_STORE"
+    mend = "make the directory writable for you"
+    if exc.errno in NO_ROOM:
+        mend = "make room on the disk"
+    elif exc.errno in (errno.ENOTDIR, errno.EEXIST):
+        mend = "move the file that stands in its place"
+    help = f"{mend}, or choose another with --store or ACTORFLOW_STORE"
     return StoreUnwritable(path, f"cannot be written: {exc.strerror or exc}", help)
 
 

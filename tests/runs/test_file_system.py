@@ -72,6 +72,10 @@ def test_a_store_that_others_may_write_in_is_refused(mode: int, tmp_path: Path) 
         require_safe(tmp_path / "store")
 
 
+def test_what_is_no_directory_is_not_to_be_made_safe() -> None:
+    require_safe(Path("/dev/null"))  # everybody may write in it, and should
+
+
 def test_a_parent_that_everybody_may_write_in_is_refused_without_the_sticky_bit(tmp_path: Path) -> None:
     parent = tmp_path / "open"
     parent.mkdir()

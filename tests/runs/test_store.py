@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ from actorflow.runs.store_errors import (
     NewerStore,
     StoreError,
     StoreUnwritable,
+    unwritable,
 )
 from actorflow.runs.tally import RunSummary
 from actorflow.testing.stores import attempt, finished, record, started
@@ -126,7 +128,9 @@ def test_a_store_below_a_file_is_unwritable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     store = SqliteStore(tmp_path / "file" / "store")
 
-    with pytest.raises(StoreUnwritable, match=r"Not a directory; make the directory writable .* --store"):
+    with pytest.raises(
+        StoreUnwritable, match=r"Not a directory; move the file that stands in its place, or .* --store"
+    ):
         store.create_run()
 
 
@@ -135,6 +139,13 @@ def test_a_file_where_the_store_should_be_is_unwritable(tmp_path: Path) -> None:
 
     with pytest.raises(StoreUnwritable, match="Not a directory"):
         SqliteStore(tmp_path / "store").create_run()
+
+
+@pytest.mark.parametrize(
+    ("number", "help"), [(errno.ENOSPC, "make room on the disk, or"), (errno.EACCES, "make the directory writable")]
+)
+def test_the_way_out_is_that_of_the_trouble(number: int, help: str) -> None:
+    assert unwritable(Path("s"), OSError(number, os.strerror(number))).help.startswith(help)
 
 
 def test_a_place_where_nothing_can_be_made_is_unwritable() -> None:
