@@ -439,8 +439,8 @@ class Journal:
 
 
 def _size_of(event: Event) -> int:
-    """Of the values in it that are not on disk yet."""
-    return sum(0 if value.is_spilled else value.size_bytes for value in values_of(event))
+    """What memory its values take that are not on disk yet."""
+    return sum(value.held_bytes for value in values_of(event))
 
 
 def _wake(waiters: list[Waiter]) -> None:

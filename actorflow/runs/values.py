@@ -115,6 +115,12 @@ class Value:
         return len(self.data()) if self._reference is None else self._reference.size_bytes
 
     @property
+    def held_bytes(self) -> int:
+        """What it takes of memory, an object counted as large as its encoded form; raises EncodeError like `data`."""
+        size_bytes = self.size_bytes  # which encodes it where nobody has
+        return size_bytes * ((self._data is not None) + (self._object is not _ABSENT))
+
+    @property
     def is_spilled(self) -> bool:
         """True if this process holds nothing of the value but its reference."""
         return self._data is None and self._object is _ABSENT

@@ -109,6 +109,14 @@ def test_none_is_a_value_like_any_other() -> None:
     assert codec.decoded == 1
 
 
+def test_object_and_bytes_both_count_as_held() -> None:
+    value = Value.of(b"x" * 100)
+    encoded = Value.from_bytes(value.data())
+
+    assert value.held_bytes == 2 * value.size_bytes
+    assert encoded.held_bytes == value.size_bytes
+
+
 def test_values_are_equal_when_their_bytes_are() -> None:
     assert Value.of([1]) == Value.from_bytes(Value.of([1]).data())
     assert hash(Value.of([1])) == hash(Value.of([1]))
