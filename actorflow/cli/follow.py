@@ -199,7 +199,8 @@ def _tell_the_end(run: Followed, board: Board, outcome: RunResult[object], notes
     next_ = Next(target=run.target, folder=os.getcwd(), store=run.store_named or "", full_traceback=run.full_traceback)
     if outcome.status is not RunStatus.succeeded:
         next_ = with_output(next_, board, SqliteStore(run.settings.store).open_run(outcome.run_id))
-    notes.insist([summary_line(board)] if run.quiet and not board.failures else report_lines(board, next_))
+    tells_all = not run.quiet or bool(board.failures) or board.error is not None
+    notes.insist(report_lines(board, next_) if tells_all else [summary_line(board)])
     if outcome.status is RunStatus.succeeded and outcome.encoded is not None:
         result.write_line(pretty(plain_value(outcome.encoded)))
 

@@ -128,6 +128,14 @@ def test_a_deadline_ends_what_runs_and_names_itself(tmp_path: Path, kind: str) -
     assert done.events[-1]["error"]["message"] == "forever was not done within its deadline of 300ms"
 
 
+def test_the_timeout_of_a_run_is_told_by_a_quiet_command_too(tmp_path: Path) -> None:
+    text = FOREVER.format(kind="async def", body=BODIES["async def"], options="")
+
+    done = actorflow("run", write(tmp_path, text), "--timeout", "300ms", "-q", cwd=tmp_path)
+
+    assert "FAILED the run  timed out: the run was not over within its timeout of 300ms" in done.err
+
+
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_the_timeout_of_a_run_ends_it_and_is_what_it_failed_of(tmp_path: Path, kind: str) -> None:
     text = FOREVER.format(kind=kind, body=BODIES[kind], options="")
