@@ -28,7 +28,7 @@ from actorflow.runs.control_socket import Answers, ControlPlace, socket_path
 from actorflow.runs.events import Record, RecordedLimits, RecordedParam, RecordedTask, RunStarted
 from actorflow.runs.executor import ErrorRecord, Executor
 from actorflow.runs.instructions import Finish
-from actorflow.runs.journal import Journal
+from actorflow.runs.journal import BlockedObserver, Journal
 from actorflow.runs.large_values import ValueOptions
 from actorflow.runs.output_capture import captured_prints
 from actorflow.runs.output_log import OutputLog
@@ -60,7 +60,8 @@ class RunSettings:
     plan was made with it; recorded only. telemetry: hangs on this one run. output: what becomes of what
     tasks print. grace_s: how long what runs may take to end once
     the run is cancelled; half of it a worker process has before it is killed. tags: what the run is called by, to be
-    found by. values: where large ones are kept, and how long.
+    found by. values: where large ones are kept, and how long. on_blocked: called in the loop whenever the disk is full,
+    with the error, and with None once there is room again.
     """
 
     store: str | Path | None = None
@@ -71,6 +72,7 @@ class RunSettings:
     grace_s: float = CANCEL_GRACE_S
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     values: ValueOptions = field(default_factory=ValueOptions)
+    on_blocked: BlockedObserver | None = None
 
 
 class RunFailed(ActorflowError):
@@ -222,6 +224,8 @@ async def carry_out(
     """Run a plan to its end, on a journal that is open, and close that. taken_up: what there is of it already."""
     if on_records is not None:
         journal.subscribe(on_records)
+    if settings.on_blocked is not None:
+        journal.subscribe_blocked(settings.on_blocked)
     executors, watch = make_executors(plan, settings), settings.telemetry
     if taken_up is not None and taken_up.unattended:
         executors = {name: AnnouncedExecutor(executor) for name, executor in executors.items()}

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from actorflow.cli.board import Board
@@ -42,6 +43,7 @@ from actorflow.runs.output_settings import OutputSettings
 from actorflow.runs.plain_json import plain_value
 from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore
+from actorflow.runs.store_errors import JournalFailed
 
 
 class Begin(Protocol):
@@ -139,12 +141,18 @@ def _carried_out(
         output=OutputSettings(listener=hear, capture_prints=True),
         grace_s=run.settings.grace_s,
         tags=run.tags,
+        on_blocked=partial(_tell_room, view),
     )
 
     async def main() -> RunResult[object]:
         return await run.begin(settings, recall=view.recall, on_records=observe, control=control)
 
     return run_in_own_loop(main, backend=run.backend)
+
+
+def _tell_room(view: View, error: JournalFailed | None) -> None:
+    """Nothing starts while the disk is full, which looks like a run that hangs unless it is said."""
+    view.log("store: there is room again, the run goes on" if error is None else f"store full: nothing starts; {error}")
 
 
 def _opened_view(run: Followed, board: Board, notes: Notes, stack: ExitStack) -> View:
