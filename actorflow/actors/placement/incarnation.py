@@ -20,10 +20,11 @@ from actorflow.actors.envelope import Ask, Message
 from actorflow.actors.errors import ProcessLost, RemoteError
 from actorflow.actors.placement.flight import Flight, Progress
 from actorflow.actors.placement.frames import Kind, NotAFrame, pack_frame, read_frame
-from actorflow.actors.placement.link import CallSlot, Link
+from actorflow.actors.placement.link import Link
 from actorflow.actors.placement.passing import RESOLVER
 from actorflow.actors.placement.places import places_of
 from actorflow.actors.placement.stderr_tail import StderrTail
+from actorflow.actors.placement.wire_slots import CallSlot
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Killed, Shutdown, describe
 from actorflow_supervisors.memory import mebibytes
 from actorflow_supervisors.process import Process, ProcessStartFailed, QuotaBreach

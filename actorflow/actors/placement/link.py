@@ -8,25 +8,23 @@ their mailbox is bounded, so a full mailbox there makes the senders here wait.
 from __future__ import annotations
 
 import math
-import uuid
 from collections import deque
-from collections.abc import Callable, Generator
-from inspect import isclass
+from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any, Protocol, cast
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, cast
 
-from actorflow.actors import admission
-from actorflow.actors.actor import Actor
 from actorflow.actors.codec import DecodeError
-from actorflow.actors.dead_letters import DeadLetter, DeadLetterReason
-from actorflow.actors.envelope import NEVER_S, Ask, Failure, Tell, handler_name
-from actorflow.actors.errors import ActorNotRunning, MailboxFull, MessageRefused, OutcomeUnknown, UnknownHandler
-from actorflow.actors.mailbox import Inbox, Mailbox, Overflow
+from actorflow.actors.dead_letters import DeadLetterReason
+from actorflow.actors.envelope import NEVER_S, Ask, Failure, Tell
+from actorflow.actors.errors import ActorNotRunning, MessageRefused, OutcomeUnknown, UnknownHandler
 from actorflow.actors.monitor import Down, Monitor
+from actorflow.actors.placement.delivery import Relay, class_of, deliver
+from actorflow.actors.placement.exports import exports_of
 from actorflow.actors.placement.frames import How, Kind, name_of
 from actorflow.actors.placement.passing import Address, Passing
+from actorflow.actors.placement.remote_cell import RemoteCell
 from actorflow.actors.placement.signatures import Call, Signatures, signatures
+from actorflow.actors.placement.wire_slots import WireSlot
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow_supervisors.exit_reason import ExitReason, NodeDown, NoProc
 from actorflow_supervisors.loop import Waiter
@@ -40,156 +38,6 @@ UNTAKEN = 1024
 
 Send = Callable[[list[Any]], None]
 """Queues a frame for the other side, whatever the queue holds; harmless once the connection is over."""
-
-
-class Exports:
-    """The actors of one system that other processes may call, by key, for as long as they live."""
-
-    def __init__(self) -> None:
-        self.node = uuid.uuid4().hex
-        self._cells: dict[int, Cell] = {}
-        self._keys: dict[Cell, int] = {}
-        self._numbers = count(1)
-
-    def key_of(self, cell: Cell) -> int:
-        """Under which key `cell` can be called from now on."""
-        key = self._keys.get(cell)
-        if key is None:
-            key = next(self._numbers)
-            if cell.add_monitor(_Forgetter(self, cell)):
-                self._keys[cell] = key
-                self._cells[key] = cell
-        return key
-
-    def find(self, key: int) -> Cell | None:
-        return self._cells.get(key)
-
-    def forget(self, cell: Cell) -> None:
-        """It has ended."""
-        key = self._keys.pop(cell, None)
-        if key is not None:
-            del self._cells[key]
-
-
-class _Forgetter:
-    """The monitor by which an exported actor is forgotten when it has ended for good."""
-
-    __slots__ = ("_cell", "_exports")
-
-    def __init__(self, exports: Exports, cell: Cell) -> None:
-        self._exports = exports
-        self._cell = cell
-
-    def notify(self, down: Down) -> None:
-        if self._cell.inbox.closed or not self._cell.add_monitor(self):
-            self._exports.forget(self._cell)
-
-    def cancel(self) -> None:
-        """Nobody cancels it."""
-
-
-_exports: WeakKeyDictionary[ActorSystem, Exports] = WeakKeyDictionary()
-
-
-def exports_of(system: ActorSystem) -> Exports:
-    """One for each system."""
-    found = _exports.get(system)
-    if found is None:
-        found = _exports[system] = Exports()
-    return found
-
-
-class Relay(Protocol):
-    """A cell that passes messages on rather than keep them."""
-
-    def relay(self, message: Tell | Ask, taken: Callable[[], None]) -> None:
-        """Pass on what came from another process. taken: called once it lies in a mailbox, or never will."""
-
-
-class RemoteCell:
-    """An actor of another process, as far as an `ActorRef` needs one. It lives as long as its link."""
-
-    restarting = False
-    incarnation = 0
-    waiting_on = None
-    also_waiting_on = None
-    current = None
-    parent = None
-
-    def __init__(self, link: Link, address: Address) -> None:
-        self.link = link
-        self.system = link.system
-        self.address = address
-        self.path = address.path
-        self.inbox = Inbox(_NO_MAILBOX, inspected=True)
-        self.inbox.closed = link.over is not None
-
-    @property
-    def ended(self) -> bool:
-        """True when it can be reached no more; that its actor has ended is known from monitors only."""
-        return self.inbox.closed
-
-    def in_own_task(self) -> bool:
-        """Never: its tasks are elsewhere."""
-        return False
-
-    @property
-    def supervisor(self) -> Any:
-        raise MessageRefused(f"actor {self.path!r} lives in another process and is stopped there; tell it to stop")
-
-    async def admit_tell(self, message: Tell) -> None:
-        """Return when it is on its way."""
-        if await self.link.room():
-            self.link.send_tell(self, message)
-        else:
-            self.dead_letter(message)
-
-    def admit_nowait(self, message: Tell) -> bool:
-        if self.link.over is not None:
-            self.dead_letter(message)
-            return False
-        if not self.link.has_room:
-            return False
-        self.link.send_tell(self, message)
-        return True
-
-    async def admit_ask(self, ask: Ask) -> None:
-        """Return when it is on its way. Raises ActorNotRunning, MessageRefused."""
-        if not await self.link.room():
-            raise ActorNotRunning(self.path, f"is not reachable: {self.link.over}")
-        self.link.send_ask(self, ask)
-
-    def asker_gone(self, ask: Ask, cancelled: BaseException | None = None) -> None:
-        ask.reply(None)
-        self.link.drop_ask(ask)
-
-    def relay(self, message: Tell | Ask, taken: Callable[[], None]) -> None:
-        """For the link of a third process."""
-        if self.link.over is not None:
-            if isinstance(message, Ask):
-                message.fail(ActorNotRunning(self.path, "is not reachable"))
-            taken()
-        elif isinstance(message, Ask):
-            self.link.send_ask(self, message, taken)
-        else:
-            self.link.send_tell(self, message, taken)
-
-    def dead_letter(self, message: Tell) -> None:
-        letter = DeadLetter(actor=self.path, handler=handler_name(message), reason=DeadLetterReason.not_running)
-        self.system.dead_letters.add(letter)
-
-    def add_monitor(self, monitor: Monitor) -> bool:
-        return self.link.watch(self, monitor)
-
-    def drop_monitor(self, monitor: Monitor) -> None:
-        self.link.unwatch(monitor)
-
-    @property
-    def ref(self) -> ActorRef[Any]:
-        return ActorRef(cast("Cell", self))
-
-
-_NO_MAILBOX = Mailbox(1)
 
 
 class Link:
@@ -481,81 +329,6 @@ class Link:
             self._rooms.popleft().wake()
 
 
-def deliver(cell: Cell, message: Tell | Ask, taken: Callable[[], None]) -> None:
-    """Put what came from another process into a mailbox; nobody here waits for room, so `taken` says when it is in."""
-    match admission.admit(cell, message):
-        case admission.Admitted.full if cell.inbox.settings.overflow is Overflow.wait:
-            cell.inbox.wait_for_room(message, CallSlot(taken))
-            return
-        case admission.Admitted.full | admission.Admitted.dropped if isinstance(message, Ask):
-            message.fail(admission.full_error(cell))
-        case admission.Admitted.full:
-            cell.dead_letter(message, DeadLetterReason.dropped_newest, (admission.full_error(cell),))
-        case admission.Admitted.closed if isinstance(message, Ask):
-            message.fail(ActorNotRunning(cell.path, "is stopping" if not cell.ended else "is not running"))
-        case _:
-            pass
-    taken()
-
-
-def class_of(cell: Cell | RemoteCell) -> type[Actor] | None:
-    """The actor's class; None where no instance and no class tells."""
-    actor: Actor | None = getattr(cell, "actor", None)
-    if actor is not None:
-        return type(actor)
-    factory = getattr(cell, "_factory", None)
-    made: Any = getattr(factory, "func", factory)
-    return made if isclass(made) and issubclass(made, Actor) else None
-
-
-class CallSlot:
-    """A slot whose filling is a call."""
-
-    __slots__ = ("_call", "_done")
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        self._call = call
-        self._done = False
-
-    def set_result(self, value: Any, /) -> None:
-        if not self._done:
-            self._done = True
-            self._call()
-
-    def done(self) -> bool:
-        return self._done
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        raise RuntimeError("nobody waits in this slot")
-
-
-class WireSlot:
-    """The slot of an ask that came over a link: its outcome is an answer that goes back. waiting: who waits for it."""
-
-    __slots__ = ("_done", "_link", "_number", "ask", "waiting")
-
-    def __init__(self, link: Link, number: int) -> None:
-        self._link = link
-        self._number = number
-        self._done = False
-        self.ask: Ask | None = None
-        self.waiting: Cell | None = None
-
-    def set_result(self, value: Any, /) -> None:
-        if self._done:
-            return
-        self._done = True
-        if self.waiting is not None:
-            self.waiting.waiting_on = None
-        self._link.answered(self._number, self.ask, value)
-
-    def done(self) -> bool:
-        return self._done
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        raise RuntimeError("nobody waits in this slot")
-
-
 class _Reporter:
     """A monitor held by the other side."""
 
@@ -570,6 +343,3 @@ class _Reporter:
 
     def cancel(self) -> None:
         """Nobody cancels it but the link."""
-
-
-__all__ = ["CallSlot", "Exports", "Link", "MailboxFull", "RemoteCell", "Send", "WireSlot", "class_of", "deliver"]

@@ -17,9 +17,10 @@ from actorflow.actors.envelope import Ask, Message, Retold, Tell, handler_name
 from actorflow.actors.errors import ActorCrashed, ActorNotRunning, OutcomeUnknown, SpawnFailed
 from actorflow.actors.factory import FactorySpec, NotImportable, describe_factory
 from actorflow.actors.mailbox import Inbox, Mailbox
+from actorflow.actors.placement.delivery import class_of, deliver
+from actorflow.actors.placement.exports import exports_of
 from actorflow.actors.placement.flight import Landing
 from actorflow.actors.placement.incarnation import Incarnation
-from actorflow.actors.placement.link import class_of, deliver, exports_of
 from actorflow.actors.placement.passing import Address, Passing
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, Killed
