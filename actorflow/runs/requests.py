@@ -2,8 +2,8 @@
 
 | asked | done, and answered, once |
 |---|---|
-| cancel | it is on disk, and nothing of the run can start any more; what runs is being ended |
-| pause | the same; what runs ends by itself, or with `now` is taken back |
+| cancel | it is on disk, and nothing of the run but its cleanups can start any more; what runs is being ended |
+| pause | it is on disk, and nothing can start any more; what runs ends by itself, or with `now` is taken back |
 | resume | it is on disk; what is ready has started |
 
 The answer is `{"status": ...}`, the status of the run then; one that was over, or there already, stays as it is.
