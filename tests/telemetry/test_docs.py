@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from actorflow.telemetry import names
 from actorflow.telemetry.metrics import METRICS
 
@@ -28,7 +30,6 @@ def test_the_page_names_every_attribute_of_a_span() -> None:
     assert {one for one in attributes - elsewhere if f"`{one}`" not in PAGE} == set()
 
 
-def test_its_code_runs() -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+def test_its_code_runs(block: str) -> None:
     exec(compile(block.replace("logging.getLogger()", "logging.getLogger('docs')"), "telemetry.md", "exec"), {})
