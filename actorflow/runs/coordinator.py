@@ -66,6 +66,8 @@ class Coordinator(Actor):
 
     @handler
     async def begin(self) -> None:
+        # A task may take the machine down at once: what is known of the run must be there to be taken up.
+        await self.journal.synced(self.journal.last_seq)
         await self._carry_out(self.state.begin(now_s=anyio.current_time()))
 
     @handler

@@ -49,19 +49,25 @@ def main() -> None:
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     os.set_inheritable(descriptor, False)
-    warden = Warden(FrameSocket(socket.socket(fileno=descriptor)), supervisor_pid, marker)
-    warden.run()
+    try:
+        supervisor = os.pidfd_open(supervisor_pid)
+    except ProcessLookupError:  # it was killed while this process started
+        supervisor, end = os.pipe()
+        os.close(end)
+        end_all(supervisor, marker)
+    else:
+        Warden(FrameSocket(socket.socket(fileno=descriptor)), supervisor_pid, supervisor, marker).run()
     os._exit(0)
 
 
 class Warden:
     """The loop, and what it watches."""
 
-    def __init__(self, supervisor: FrameSocket, supervisor_pid: int, marker: bytes) -> None:
+    def __init__(self, supervisor: FrameSocket, supervisor_pid: int, supervisor_pidfd: int, marker: bytes) -> None:
         self.pid = os.getpid()
         self.spawner = Spawner()
         self._supervisor = supervisor
-        self._supervisor_pidfd = os.pidfd_open(supervisor_pid)
+        self._supervisor_pidfd = supervisor_pidfd
         self._marker = marker
         self._selector = selectors.DefaultSelector()
         self._trees: dict[int, Tree] = {}

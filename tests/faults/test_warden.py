@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -339,3 +340,19 @@ async def test_runs_inside_a_block_share_its_warden() -> None:
 
     assert shared
     assert alone is not outer
+
+
+async def test_a_warden_whose_supervisor_was_killed_before_it_was_ready_still_ends_what_that_had_started() -> None:
+    mark = "ACTORFLOW_OWNER_of_somebody_who_has_gone"
+    gone = subprocess.Popen([sys.executable, "-I", "-S", "-c", ""])
+    gone.wait()
+    left = subprocess.Popen([sys.executable, "-I", "-S", "-c", FOREVER], env={**os.environ, mark: "1"})
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        folder = str(Path(warden_link.__file__).parents[1])
+        code = [sys.executable, "-I", "-S", "-c", warden_link.BOOT, folder]
+        argv = [*code, str(theirs.fileno()), str(gone.pid), f"{mark}=1"]
+        ended = subprocess.run(argv, pass_fds=(theirs.fileno(),), capture_output=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert left.wait() == -signal.SIGKILL
