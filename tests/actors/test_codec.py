@@ -171,3 +171,15 @@ def test_a_slot_that_is_no_field_travels_too() -> None:
 
     assert isinstance(back, Private)
     assert (back.shown, back.hidden()) == (1, 7)
+
+
+@pytest.mark.parametrize("key", [2**64, -(2**63) - 1, b"k" * 70_000], ids=["wide", "wide and negative", "large"])
+@pytest.mark.parametrize("beside", [0, 70_000], ids=["small", "so large that it is looked through first"])
+def test_a_key_that_is_no_plain_scalar_on_the_wire_comes_back_whatever_stands_beside_it(
+    key: int | bytes, beside: int
+) -> None:
+    value: dict[object, object] = {key: 1, "beside": list(range(beside)), "deeper": [{key: None}] * 200}
+
+    codec = Codec()
+
+    assert codec.decode(codec.encode(value)) == value

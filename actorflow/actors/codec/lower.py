@@ -20,6 +20,8 @@ SCALARS: frozenset[type] = INLINE | {bytes}
 """What msgpack carries as it is; bytes only while they are few."""
 
 FEW_ITEMS = 32
+MIN_INT, MAX_INT = -(2**63), 2**64 - 1
+"""What msgpack has a form for."""
 
 Lower = Callable[[Any, int], object]
 """(value, levels left) -> its lowered form. Any: each is called only with the type it is registered for."""
@@ -118,7 +120,7 @@ class Lowering:
     def _dict(self, mapping: dict[object, object], depth: int) -> object:
         if depth <= 0:
             refuse_too_deep(mapping, depth)
-        if not all_scalars(mapping):
+        if not all_scalars(mapping) or _has_wide_int(mapping):
             return self._pairs(mapping, depth)
         return mapping if all_scalars(mapping.values()) else self.named(mapping, depth - 1, _subscript)
 
@@ -207,6 +209,14 @@ def is_library_value(cls: type[object]) -> bool:
 def _library_plan(parts: Parts, cls: type[object]) -> Lower | None:
     library = _library_of(cls)
     return _LIBRARIES[library][0](parts, cls) if library else None
+
+
+def _has_wide_int(keys: Collection[object]) -> bool:
+    """Whether one of them needs more than 64 bits: on the wire it is no scalar, so it cannot be a map's key."""
+    if int not in map(type, keys):
+        return False
+    ints = [key for key in keys if type(key) is int]
+    return min(ints) < MIN_INT or max(ints) > MAX_INT
 
 
 def all_scalars(items: Collection[object]) -> bool:
