@@ -136,6 +136,43 @@ async def all_items_that_are_here_come_at_once_and_in_order(subject: Subject) ->
     assert calls < len(items) / 10, f"{calls} calls for {len(items)} items that were there"
 
 
+async def items_are_taken_as_they_come_until_the_end(subject: Subject) -> None:
+    items = [number.to_bytes(2, "big") for number in range(500)]
+    received: list[bytes] = []
+
+    async with subject.pair(ConnectionOptions()) as (here, there), anyio.create_task_group() as tasks:
+        tasks.start_soon(_send_all_and_end, here, items)
+        await _raises(EndOfItems, lambda: there.receive_into(received.extend))
+
+    assert received == items
+
+
+async def what_fails_to_take_an_item_fails_the_receiver_and_loses_no_later_one(subject: Subject) -> None:
+    class NotTaken(Exception):
+        pass
+
+    def refuse(items: list[bytes]) -> None:
+        raise NotTaken(items)
+
+    async with subject.pair(ConnectionOptions()) as (here, there):
+        await here.send(b"first")
+        await _raises(NotTaken, lambda: there.receive_into(refuse))
+        await here.send(b"second")
+        second = await there.receive()
+
+    assert second == b"second"
+
+
+async def what_is_sent_at_once_comes_behind_what_was_sent_before(subject: Subject) -> None:
+    items = [number.to_bytes(2, "big") for number in range(100)]
+    async with subject.pair(ConnectionOptions()) as (here, there):
+        taken = [here.try_send(item, at_once=number % 3 == 0) for number, item in enumerate(items)]
+        received = [await there.receive() for _ in items]
+
+    assert all(taken)
+    assert received == items
+
+
 async def compressed_items_arrive_whole(subject: Subject) -> None:
     options = ConnectionOptions(squeeze=squeeze, expand=expand)
     items = [b"", b"small", TEXT, bytes(range(256)) * 2000, bytes(1_000_000)]
@@ -347,6 +384,9 @@ CHECKS: tuple[Check, ...] = (
     a_sender_waits_while_nobody_receives,
     a_full_connection_takes_items_again_once_some_are_received,
     all_items_that_are_here_come_at_once_and_in_order,
+    items_are_taken_as_they_come_until_the_end,
+    what_fails_to_take_an_item_fails_the_receiver_and_loses_no_later_one,
+    what_is_sent_at_once_comes_behind_what_was_sent_before,
     compressed_items_arrive_whole,
     a_compressed_item_above_the_limit_is_refused,
     a_compressed_item_that_nobody_agreed_on_is_refused,
@@ -373,6 +413,11 @@ def _as_text(data: bytes) -> str:
 async def _send_all(connection: Connection, items: list[bytes]) -> None:
     for item in items:
         await connection.send(item)
+
+
+async def _send_all_and_end(connection: Connection, items: list[bytes]) -> None:
+    await _send_all(connection, items)
+    connection.end()
 
 
 async def _receive_all(connection: Connection, received: list[bytes]) -> None:

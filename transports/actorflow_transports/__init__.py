@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .interface import Expand as Expand
     from .interface import Listener as Listener
     from .interface import Squeeze as Squeeze
+    from .interface import Take as Take
     from .interface import Transport as Transport
     from .registry import Registry as Registry
     from .registry import default_registry as default_registry
@@ -82,6 +83,7 @@ else:
             "Expand",
             "Listener",
             "Squeeze",
+            "Take",
             "Transport",
         ),
         "registry": (

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import anyio
 import anyio.lowlevel
 
 from .address import Address
 from .errors import AddressInUse, ConnectionClosed, ConnectionLost, ConnectRefused, EndOfItems, ReceiverBusy
-from .interface import Connection, ConnectionOptions, Listener
+from .interface import Connection, ConnectionOptions, Listener, Take
 
 ITEMS_PER_TURN = 256
 """Items received without giving others a turn of the loop."""
@@ -112,7 +112,7 @@ class InprocConnection:
             self._refuse_send()
         self._outward.put(item)
 
-    def try_send(self, item: Any) -> bool:
+    def try_send(self, item: Any, *, at_once: bool = False) -> bool:
         self._refuse_send()
         if not self._outward.has_room():
             return False
@@ -141,6 +141,10 @@ class InprocConnection:
             self._until_turn -= 1
             items.append(self._inward.take())
         return items
+
+    async def receive_into(self, take: Take) -> NoReturn:
+        while True:
+            take(await self.receive_many())
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         while True:

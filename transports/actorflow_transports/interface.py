@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, NoReturn, Protocol, Self, cast
 
 from .address import Address
 from .frame import MAX_FRAME_BYTES
@@ -13,6 +13,9 @@ from .frame import MAX_FRAME_BYTES
 Encode = Callable[[Any], bytes]
 Decode = Callable[[bytes], Any]
 """Any: what an item is, only the two ends know."""
+
+Take = Callable[[list[Any]], None]
+"""What is done with the items that have come."""
 
 Squeeze = Callable[[bytes], bytes | None]
 Expand = Callable[[bytes, int], bytes]
@@ -71,8 +74,12 @@ class Connection(Protocol):
         """
         ...
 
-    def try_send(self, item: Any) -> bool:
-        """Queue `item` if there is room now; never waits. Raises as `send`."""
+    def try_send(self, item: Any, *, at_once: bool = False) -> bool:
+        """Queue `item` if there is room now; never waits. Raises as `send`.
+
+        at_once: hand it over within this call, where nothing is queued before it and the wire takes it, rather than
+        with all else that is sent within a turn of the loop.
+        """
         ...
 
     async def drain(self) -> None:
@@ -85,6 +92,13 @@ class Connection(Protocol):
 
     async def receive_many(self) -> list[Any]:
         """All items that are here, in order; waits for the first one. Raises as `receive`, once none is left."""
+        ...
+
+    async def receive_into(self, take: Take) -> NoReturn:
+        """Call `take` with all items that are here, in order, whenever there are some. Raises as `receive`, at the end.
+
+        It may be called outside of any task, so it must not wait; what it raises is raised here.
+        """
         ...
 
     def end(self) -> None:

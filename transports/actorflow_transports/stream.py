@@ -6,21 +6,32 @@ import contextlib
 import socket
 from collections import deque
 from collections.abc import AsyncIterator
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import anyio
 from anyio.abc import TaskGroup
 
 from .errors import BadItem, ConnectionClosed, ConnectionLost, EndOfItems, ReceiverBusy, TransportError
 from .frame import Frame
-from .interface import ConnectionOptions
+from .interface import ConnectionOptions, Take
 from .item_frames import decoded, framed, parser_for
 from .loop import Gate, gate_of
 from .outbox import Outbox
 
 SEND_BUFFER_BYTES = 1024 * 1024
 """Asked of the kernel: with its default of some 200 KiB, a large body crosses in several turns of the loop."""
+
+
+class _Taking:
+    """What is done with items as they come, and why it cannot go on."""
+
+    __slots__ = ("failure", "take")
+
+    def __init__(self, take: Take) -> None:
+        self.take = take
+        self.failure: BaseException | None = None
 
 
 class StreamConnection:
@@ -72,12 +83,14 @@ class StreamConnection:
             await self._room(len(body))
         self._queue(head, body)
 
-    def try_send(self, item: Any) -> bool:
+    def try_send(self, item: Any, *, at_once: bool = False) -> bool:
         if not self._can_send:
             self._refuse_send()
         head, body = framed(self._options, item, self._max_send_bytes)
         if self._waiting or not self._outbox.has_room(len(body)):
             return False
+        if at_once:
+            self._writes_at_once = True
         self._queue(head, body)
         return True
 
@@ -213,12 +226,45 @@ class StreamConnection:
     async def receive_many(self) -> list[Any]:
         if not self._received:
             await self._fill()
-        items = [self._item()]
+        return [self._item(), *self._items()]
+
+    async def receive_into(self, take: Take) -> NoReturn:
+        if self._is_receiving:
+            raise ReceiverBusy(f"another task receives from {self._peer}")
+        self._is_receiving = True
+        taking = _Taking(take)
         try:
+            while True:
+                if self._received:
+                    take(self._items())
+                if taking.failure is not None:
+                    raise taking.failure
+                self._refuse_receive()
+                await self._open_gate().read_until(partial(self._read_into, taking))
+        finally:
+            self._is_receiving = False
+
+    def _read_into(self, taking: _Taking) -> bool:
+        """Read once and hand over; True if there is something to raise."""
+        try:
+            self._read_once()
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            self._receive_failure = self._broke(exc)
+        try:
+            if items := self._items():
+                taking.take(items)
+        except BaseException as exc:  # noqa: BLE001 - raised where the task is that receives
+            taking.failure = exc
+        return taking.failure is not None or self._receive_failure is not None
+
+    def _items(self) -> list[Any]:
+        """All that have been read; those before a bad one count, the next call says that it was bad."""
+        items: list[Any] = []
+        with contextlib.suppress(BadItem):
             while self._received:
                 items.append(self._item())
-        except BadItem:
-            pass  # those before it count; the next call says so
         return items
 
     def _item(self) -> Any:
@@ -258,8 +304,11 @@ class StreamConnection:
         except BlockingIOError:
             return False
         except OSError as exc:
-            self._receive_failure = ConnectionLost(f"the connection to {self._peer} broke: {exc}")
+            self._receive_failure = self._broke(exc)
         return True
+
+    def _broke(self, exc: OSError) -> ConnectionLost:
+        return ConnectionLost(f"the connection to {self._peer} broke: {exc}")
 
     def _read_once(self) -> None:
         parser = self._parser
