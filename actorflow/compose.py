@@ -180,12 +180,11 @@ async def run_async(
     graph = bound.dag.graph
     left = left_out(graph, select, exclude)
     plan = make_plan(graph, bound.params, executor=executor, limits=limits, left_out=left, fail_fast=fail_fast)
-    watch = None if telemetry is False else telemetry_of(telemetry)
     settings = RunSettings(
         store=store,
         workers=workers,
         executor=executor,
-        telemetry=watch,
+        telemetry=watch_of(telemetry),
         output=output,
         tags=tags or {},
         values=values or ValueOptions(),
@@ -272,6 +271,11 @@ async def close_watch(watch: Watch) -> None:
     """Off the loop, to the end, which is bounded."""
     with anyio.CancelScope(shield=True):
         await anyio.to_thread.run_sync(watch.close)
+
+
+def watch_of(choice: bool | AnyTracerProvider) -> Watch | None:
+    """What hangs on a run for that choice; None without telemetry. Raises as `telemetry_of`."""
+    return None if choice is False else telemetry_of(choice)
 
 
 def telemetry_of(choice: bool | AnyTracerProvider) -> RunTelemetry:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import click
 
-from actorflow.cli.options import json_option, store_option
+from actorflow.cli.options import Telling, store_option, telling_options
 from actorflow.cli.streams import claimed_stdout
 
 
@@ -14,25 +12,8 @@ from actorflow.cli.streams import claimed_stdout
 @click.argument("run")
 @store_option
 @click.option("--from", "first", type=click.IntRange(min=1), default=1, metavar="SEQ", help="Begin with this event.")
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "live", "plain", "none"]),
-    default="auto",
-    help="auto is live in a terminal, plain elsewhere, none with --json.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Nothing but failures and the last line.")
-@click.option("--full-traceback", is_flag=True, help="Failures with every frame, those of actorflow too.")
-@json_option("The event stream on stdout, one JSON object a line, instead of the result.")
-def command(
-    *,
-    run: str,
-    store: str | None,
-    first: int,
-    progress: Literal["auto", "live", "plain", "none"],
-    quiet: bool,
-    full_traceback: bool,
-    as_json: bool,
-) -> int:
+@telling_options("The event stream on stdout, one JSON object a line, instead of the result.")
+def command(*, run: str, store: str | None, first: int, telling: Telling) -> int:
     """Follow RUN until it ends: its id, a beginning of it that is unique, or @last.
 
     What is on disk comes first, then what happens. At the end the result is printed and the exit code is the run's.
@@ -47,13 +28,6 @@ def command(
     from actorflow.runs.store import SqliteStore
 
     stored = SqliteStore(store).open_run(run)
-    asked = Attached(
-        first=first,
-        store_named=store,
-        progress=progress,
-        quiet=quiet,
-        as_json=as_json,
-        full_traceback=full_traceback,
-    )
+    asked = Attached(first=first, store_named=store, telling=telling)
     with claimed_stdout() as result:
         return attach(stored, asked, result)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 import anyio
 
 from actorflow.cli.board import Board
-from actorflow.cli.capture import terminal_of
-from actorflow.cli.event_printing import follow_journal
 from actorflow.cli.exits import ExitCode, after_run
 from actorflow.cli.failure import short_path
 from actorflow.cli.json_text import one_line, pretty
-from actorflow.cli.painters import NoPainter, PlainPainter
-from actorflow.cli.plain import PlainLines, TroubleLines
+from actorflow.cli.news import follow_news, journal_question
+from actorflow.cli.opened_view import chosen_progress, view_of
+from actorflow.cli.options import Telling
 from actorflow.cli.report import Next, report_lines, summary_line, with_output
-from actorflow.cli.spans import Line, line, strong
-from actorflow.cli.streams import Result, notes_to_stderr, wants_color, wants_live
-from actorflow.cli.view import Painter, View
+from actorflow.cli.spans import line, strong
+from actorflow.cli.streams import Result, notes_to_stderr
+from actorflow.cli.view import View
 from actorflow.runs.events import Record, RunFinished, RunResumed, RunStarted, to_json
 from actorflow.runs.plain_json import plain_value
 from actorflow.runs.states import TERMINAL_RUN_STATUSES, RunStatus
@@ -36,20 +33,17 @@ class Attached:
 
     first: int
     store_named: str | None
-    progress: Literal["auto", "live", "plain", "none"]
-    quiet: bool
-    as_json: bool
-    full_traceback: bool
+    telling: Telling
 
 
 def attach(stored: StoredRun, asked: Attached, result: Result) -> int:
     """Follow a run until nobody owns it any more, and tell how it ended. Returns its exit code, or 130 after Ctrl-C."""
     board = Board(run_id=stored.run_id)
     with ExitStack() as stack:
-        view = stack.enter_context(_view(board, asked, stack))
+        view = view_of(chosen_progress(asked.telling, os.environ), board, stack)
         reader = _Reader(asked, view, result)
         try:
-            anyio.run(follow_journal, stored, reader)
+            anyio.run(follow_news, stored, partial(reader.print_new, stored), journal_question(lambda: reader.next_seq))
         except KeyboardInterrupt:
             left = True
         else:
@@ -59,7 +53,7 @@ def attach(stored: StoredRun, asked: Attached, result: Result) -> int:
         return ExitCode.interrupted
     if board.status not in TERMINAL_RUN_STATUSES:
         board.status = RunStatus.interrupted
-    if not asked.as_json:
+    if not asked.telling.as_json:
         _tell_the_end(stored, board, reader, asked, result)
     return after_run(board.status, None)
 
@@ -84,11 +78,11 @@ class _Reader:
                 self._view.recall(record)
             else:
                 fresh.append(record)
-        if self._asked.as_json:
+        if self._asked.telling.as_json:
             self._result.write_lines(one_line(to_json(record)) for record in fresh)
         if fresh:
             self._view.observe(fresh)
-        if not self._asked.quiet and not self._asked.as_json and self._asked.first == 1:
+        if not self._asked.telling.quiet and not self._asked.telling.as_json and self._asked.first == 1:
             self._view.output(list(stored.output_records()))
 
     def _note(self, record: Record) -> None:
@@ -103,38 +97,17 @@ class _Reader:
                 pass
 
 
-def _view(board: Board, asked: Attached, stack: ExitStack) -> View:
-    progress = asked.progress
-    if progress == "auto":
-        progress = "live" if wants_live(sys.stderr, os.environ) else "plain"
-        progress = "none" if asked.as_json or asked.quiet else progress
-    notes = notes_to_stderr()
-    if progress == "live":
-        from actorflow.cli.live import LivePainter
-
-        terminal = stack.enter_context(terminal_of(2))
-        painter: Painter = LivePainter(terminal, color=wants_color(sys.stderr, os.environ))
-        return View(painter, board, TroubleLines(board).of)
-    if progress == "plain":
-        return View(PlainPainter(notes), board, PlainLines(board).of)
-    return View(NoPainter(notes), board, _nothing)
-
-
-def _nothing(record: Record) -> Sequence[Line]:
-    return ()
-
-
 def _tell_the_end(stored: StoredRun, board: Board, reader: _Reader, asked: Attached, result: Result) -> None:
     folder = os.getcwd()
     next_ = Next(
         target=f"{short_path(reader.file, folder)}:{board.dag}",
         folder=folder,
         store=asked.store_named or "",
-        full_traceback=asked.full_traceback,
+        full_traceback=asked.telling.full_traceback,
     )
     if board.status is not RunStatus.succeeded:
         next_ = with_output(next_, board, stored)
-    told = [summary_line(board)] if asked.quiet and not board.failures else report_lines(board, next_)
+    told = [summary_line(board)] if asked.telling.quiet and not board.failures else report_lines(board, next_)
     notes_to_stderr().insist(told)
     if board.status is RunStatus.succeeded and reader.value is not None:
         result.write_line(pretty(plain_value(reader.value)))

@@ -9,18 +9,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from actorflow.cli.board import Board
-from actorflow.cli.capture import captured_output, terminal_of
+from actorflow.cli.capture import captured_output
 from actorflow.cli.complaint import Remark, complaint_lines
 from actorflow.cli.exits import ExitCode, after_run
 from actorflow.cli.json_text import one_line, pretty
-from actorflow.cli.painters import NoPainter, PlainPainter
-from actorflow.cli.plain import PlainLines, TroubleLines
+from actorflow.cli.opened_view import chosen_progress, view_of
+from actorflow.cli.options import Telling
 from actorflow.cli.report import Next, report_lines, summary_line, with_output
 from actorflow.cli.settings import Settings
-from actorflow.cli.spans import Line
 from actorflow.cli.stopping import (
     Stopper,
     kept_terminal,
@@ -29,11 +28,10 @@ from actorflow.cli.stopping import (
     stray_threads,
     terminal_modes,
 )
-from actorflow.cli.streams import Notes, Result, notes_to_stderr, wants_color, wants_live
-from actorflow.cli.view import Painter, View
-from actorflow.compose import RunResult, RunSettings, execute
-from actorflow.flows.dag import Dag
-from actorflow.flows.plan import INLINE, Plan
+from actorflow.cli.streams import Notes, Result, notes_to_stderr
+from actorflow.cli.view import View
+from actorflow.compose import RunResult, RunSettings
+from actorflow.flows.plan import INLINE
 from actorflow.own_loop import Backend, chosen_loop, run_in_own_loop
 from actorflow.runs.control import RunControl
 from actorflow.runs.events import Record, to_json
@@ -51,25 +49,19 @@ class Begin(Protocol):
 
     def __call__(
         self,
-        settings: RunSettings,
         *,
+        settings: RunSettings,
         recall: Callable[[Record], None],
         on_records: Callable[[Sequence[Record]], None],
         control: RunControl,
     ) -> Awaitable[RunResult[Any]]: ...
 
 
-def beginning(plan: Plan, dag: Dag[..., Any]) -> Begin:
-    """A new run of a plan that was made from `dag`."""
+def beginning(new_run: Callable[..., Awaitable[RunResult[Any]]]) -> Begin:
+    """`new_run`, which has no past to recall."""
 
-    async def begin(
-        settings: RunSettings,
-        *,
-        recall: Callable[[Record], None],
-        on_records: Callable[[Sequence[Record]], None],
-        control: RunControl,
-    ) -> RunResult[Any]:
-        return await execute(plan, dag, settings=settings, on_records=on_records, control=control)
+    def begin(*, recall: Callable[[Record], None], **given: object) -> Awaitable[RunResult[Any]]:
+        return new_run(**given)
 
     return begin
 
@@ -83,10 +75,7 @@ class Followed:
     target: str
     store_named: str | None
     backend: Backend
-    progress: Literal["auto", "live", "plain", "none"]
-    quiet: bool
-    as_json: bool
-    full_traceback: bool
+    telling: Telling
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -100,7 +89,12 @@ def follow(run: Followed, result: Result) -> int:
     with ExitStack() as stack:
         stack.enter_context(kept_terminal())
         leave = _leaving()  # before what is printed is captured: it speaks to the terminal itself
-        view = _opened_view(run, board, notes, stack)
+        progress = chosen_progress(
+            run.telling, os.environ, otherwise="plain" if run.settings.executor == INLINE else None
+        )  # `inline` is for debuggers, which need the terminal for themselves
+        view = view_of(progress, board, stack)
+        if progress == "live":  # what is printed goes above it
+            stack.enter_context(captured_output(view.log))
         stopper = Stopper(
             control,
             loop=chosen_loop(run.backend),
@@ -110,7 +104,7 @@ def follow(run: Followed, result: Result) -> int:
             leave=leave,
         )
         stack.enter_context(stopper.answering())
-        hear = unheard if chosen_progress(run, os.environ) == "none" else view.output
+        hear = unheard if progress == "none" else view.output
         outcome = _carried_out(run, control, view, _observer(run, view, result), hear)
     _tell_the_end(run, board, outcome, notes, result)
     code = after_run(outcome.status, stopper.first)
@@ -132,7 +126,7 @@ def _carried_out(
     if run.settings.trace:
         from actorflow.cli.tracing import told_telemetry
 
-        watch = told_telemetry(notes_to_stderr(), quiet=run.quiet or run.as_json)
+        watch = told_telemetry(notes_to_stderr(), quiet=run.telling.quiet or run.telling.as_json)
     settings = RunSettings(
         store=run.settings.store,
         workers=run.settings.workers,
@@ -145,7 +139,7 @@ def _carried_out(
     )
 
     async def main() -> RunResult[object]:
-        return await run.begin(settings, recall=view.recall, on_records=observe, control=control)
+        return await run.begin(settings=settings, recall=view.recall, on_records=observe, control=control)
 
     return run_in_own_loop(main, backend=run.backend)
 
@@ -155,43 +149,12 @@ def _tell_room(view: View, error: JournalFailed | None) -> None:
     view.log("store: there is room again, the run goes on" if error is None else f"store full: nothing starts; {error}")
 
 
-def _opened_view(run: Followed, board: Board, notes: Notes, stack: ExitStack) -> View:
-    """The view that was asked for, drawing from here on; with a live one, what is printed goes above it."""
-    progress = chosen_progress(run, os.environ)
-    if progress == "live":
-        from actorflow.cli.live import LivePainter
-
-        terminal = stack.enter_context(terminal_of(2))
-        painter: Painter = LivePainter(terminal, color=wants_color(sys.stderr, os.environ))
-        view = stack.enter_context(View(painter, board, TroubleLines(board).of))
-        stack.enter_context(captured_output(view.log))
-        return view
-    if progress == "plain":
-        return stack.enter_context(View(PlainPainter(notes), board, PlainLines(board).of))
-    return stack.enter_context(View(NoPainter(notes), board, _nothing))
-
-
-def chosen_progress(run: Followed, environment: Mapping[str, str]) -> str:
-    """live, plain or none. `inline` is for debuggers, which need the terminal for themselves."""
-    if run.progress != "auto":
-        return run.progress
-    if run.as_json or run.quiet:
-        return "none"
-    if run.settings.executor == INLINE:
-        return "plain"
-    return "live" if wants_live(sys.stderr, environment) else "plain"
-
-
 def unheard(records: Sequence[OutputRecord]) -> None:
     """What tasks print is kept in the log of the run and shown nowhere."""
 
 
-def _nothing(record: Record) -> Sequence[Line]:
-    return ()
-
-
 def _observer(run: Followed, view: View, result: Result) -> Callable[[Sequence[Record]], None]:
-    if not run.as_json:
+    if not run.telling.as_json:
         return view.observe
 
     def observe(records: Sequence[Record]) -> None:
@@ -202,12 +165,14 @@ def _observer(run: Followed, view: View, result: Result) -> Callable[[Sequence[R
 
 
 def _tell_the_end(run: Followed, board: Board, outcome: RunResult[object], notes: Notes, result: Result) -> None:
-    if run.as_json:
+    if run.telling.as_json:
         return
-    next_ = Next(target=run.target, folder=os.getcwd(), store=run.store_named or "", full_traceback=run.full_traceback)
+    next_ = Next(
+        target=run.target, folder=os.getcwd(), store=run.store_named or "", full_traceback=run.telling.full_traceback
+    )
     if outcome.status is not RunStatus.succeeded:
         next_ = with_output(next_, board, SqliteStore(run.settings.store).open_run(outcome.run_id))
-    tells_all = not run.quiet or bool(board.failures) or board.error is not None
+    tells_all = not run.telling.quiet or bool(board.failures) or board.error is not None
     notes.insist(report_lines(board, next_) if tells_all else [summary_line(board)])
     if outcome.status is RunStatus.succeeded and outcome.encoded is not None:
         result.write_line(pretty(plain_value(outcome.encoded)))

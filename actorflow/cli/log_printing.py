@@ -5,22 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Final, Literal
-
-import anyio
+from functools import partial
+from typing import Literal
 
 from actorflow.cli.exits import ExitCode
 from actorflow.cli.json_text import one_line
+from actorflow.cli.news import follow_run, output_question
 from actorflow.cli.output_lines import Wanted, output_lines
 from actorflow.cli.spans import dim, line, rendered
 from actorflow.cli.streams import notes_to_stderr, wants_color
-from actorflow.runs.control_client import RunUnreachable, call_run
-from actorflow.runs.control_socket import socket_path
 from actorflow.runs.output import OutputRecord, record_json
 from actorflow.runs.stored_run import StoredRun
-
-POLL_S: Final = 0.5
-"""A run whose loop is held up by a task answers nothing, while its log goes on: then it is looked at so often."""
 
 
 class LogPrinter:
@@ -44,7 +39,7 @@ class LogPrinter:
         return rendered(output_lines(record, with_clock=True), color=self._color)
 
 
-def print_run(stored: StoredRun, printer: LogPrinter) -> int:
+def print_logs(stored: StoredRun, printer: LogPrinter) -> int:
     """What is there."""
     printer.print_new(stored)
     if not printer.printed:
@@ -52,35 +47,9 @@ def print_run(stored: StoredRun, printer: LogPrinter) -> int:
     return ExitCode.succeeded
 
 
-def follow_run(stored: StoredRun, printer: LogPrinter) -> int:
+def follow_logs(stored: StoredRun, printer: LogPrinter) -> int:
     """What is there and what comes, until nobody owns the run any more."""
-    try:
-        anyio.run(_follow, stored, printer)
-    except KeyboardInterrupt:
-        return ExitCode.interrupted
-    return ExitCode.succeeded
-
-
-async def _follow(stored: StoredRun, printer: LogPrinter) -> None:
-    while True:
-        owned = stored.is_owned()  # first: an owner that ends after this has written what it had to say
-        printer.print_new(stored)
-        if not owned:
-            return
-        try:
-            await _print_as_told(stored, printer)
-        except RunUnreachable:
-            await anyio.sleep(POLL_S)
-
-
-async def _print_as_told(stored: StoredRun, printer: LogPrinter) -> None:
-    """Print whenever the run says that there is more; raises RunUnreachable once it says nothing."""
-    async with call_run(socket_path(stored.path)) as run:
-        written = None
-        while True:
-            news = await run.ask("output", after=written)
-            printer.print_new(stored)
-            written = news["written"]
+    return follow_run(stored, partial(printer.print_new, stored), output_question())
 
 
 def _raw(record: OutputRecord) -> str:

@@ -53,7 +53,7 @@ def command(
     """
     import time
 
-    from actorflow.cli.log_printing import LogPrinter, follow_run, print_run
+    from actorflow.cli.log_printing import LogPrinter, follow_logs, print_logs
     from actorflow.cli.output_lines import Wanted
     from actorflow.cli.time_words import level_of, moment_s
     from actorflow.runs.output import Stream
@@ -69,4 +69,4 @@ def command(
     )
     stored = SqliteStore(store).open_run(run)
     printer = LogPrinter(wanted, style="json" if as_json else "raw" if raw else "text")
-    return follow_run(stored, printer) if follow else print_run(stored, printer)
+    return follow_logs(stored, printer) if follow else print_logs(stored, printer)

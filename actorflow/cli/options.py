@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeVar
 
 import click
 
 from actorflow.cli.complaint import refusal
 
 F = TypeVar("F", bound=Callable[..., object])
-Decorator = Callable[[F], F]
+R = TypeVar("R")
+Progress = Literal["auto", "live", "plain", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenLimits:
+    """What the options for the limits of a run say; each text has been read once already. None where not given."""
+
+    timeout: str | None = None
+    max_memory: str | None = None
+    default_memory: str | None = None
+    max_cpus: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which steps run, as patterns, and whether the first failure ends the run; None: as the dag says."""
+
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    fail_fast: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """How a run is told while somebody looks on."""
+
+    progress: Progress = "auto"
+    quiet: bool = False
+    full_traceback: bool = False
+    as_json: bool = False
 
 
 def _json_anywhere(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
@@ -79,8 +111,19 @@ SIZE = _Text("size", _size)
 DURATION = _Text("duration", _duration)
 
 
-def limit_options(command: F) -> F:
-    """--timeout, --max-memory, --default-memory and --max-cpus: the limits of a run as a whole."""
+def _gathered(command: Callable[..., R], name: str, kind: type[object], names: tuple[str, ...]) -> Callable[..., R]:
+    """`command` with the options of those names in one value `kind`, given to it as `name`."""
+
+    @functools.wraps(command)
+    def gathering(**given: Any) -> R:
+        return command(**{name: kind(**{each: given.pop(each) for each in names})}, **given)
+
+    return gathering
+
+
+def limit_options(command: Callable[..., R]) -> Callable[..., R]:
+    """--timeout, --max-memory, --default-memory and --max-cpus: the limits of a run as a whole, as `limits`."""
+    command = _gathered(command, "limits", GivenLimits, tuple(each.name for each in fields(GivenLimits)))
     for option in (
         click.option("--max-cpus", type=_Finite(min=0, min_open=True), help="CPUs that tasks may use at once."),
         click.option(
@@ -103,17 +146,9 @@ def limit_options(command: F) -> F:
     return command
 
 
-def following_options(command: F) -> F:
-    """--trace, --backend, --progress, -q, --full-traceback: how a run that this command carries out is told."""
+def carrying_options(command: F) -> F:
+    """--trace and --backend: how a run that this command carries out is watched, and on which loop it is."""
     for option in (
-        click.option("--full-traceback", is_flag=True, help="Failures with every frame, those of actorflow too."),
-        click.option("-q", "--quiet", is_flag=True, help="Nothing but failures and the last line."),
-        click.option(
-            "--progress",
-            type=click.Choice(["auto", "live", "plain", "none"]),
-            default="auto",
-            help="auto is live in a terminal, plain elsewhere, none with --json.",
-        ),
         click.option(
             "--backend",
             type=click.Choice(["asyncio", "trio"]),
@@ -131,6 +166,28 @@ def following_options(command: F) -> F:
     return command
 
 
+def telling_options(json_help: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """--progress, -q, --full-traceback, --json: how a run is told while somebody looks on, as `telling`."""
+
+    def decorate(command: Callable[..., R]) -> Callable[..., R]:
+        command = _gathered(command, "telling", Telling, tuple(each.name for each in fields(Telling)))
+        for option in (
+            json_option(json_help),
+            click.option("--full-traceback", is_flag=True, help="Failures with every frame, those of actorflow too."),
+            click.option("-q", "--quiet", is_flag=True, help="Nothing but failures and the last line."),
+            click.option(
+                "--progress",
+                type=click.Choice(["auto", "live", "plain", "none"]),
+                default="auto",
+                help="auto is live in a terminal, plain elsewhere, none with --json.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def require_backend(backend: str) -> None:
     """Raises Complaint where that loop is not installed."""
     from importlib.util import find_spec
@@ -139,8 +196,14 @@ def require_backend(backend: str) -> None:
         raise refusal(f"--backend {backend}: {backend} is not installed", f"pip install 'actorflow[{backend}]'")
 
 
-def selection_options(command: F) -> F:
-    """--select and --exclude: which steps run."""
+def selection_options(command: Callable[..., R]) -> Callable[..., R]:
+    """--select, --exclude, --fail-fast: which steps run, and until when, as `selection`."""
+    command = _gathered(command, "selection", Selection, tuple(each.name for each in fields(Selection)))
+    command = click.option(
+        "--fail-fast/--keep-going",
+        default=None,
+        help="End the run with its first failure, or let independent steps go on; else as the dag says.",
+    )(command)
     select = "Only these steps; may be repeated. NAME or load_*, with +NAME all it needs, with NAME+ all after it."
     exclude = "Not these steps; may be repeated."
     for name, help in (("--exclude", exclude), ("--select", select)):
@@ -148,11 +211,6 @@ def selection_options(command: F) -> F:
     return command
 
 
-fail_fast_option = click.option(
-    "--fail-fast/--keep-going",
-    default=None,
-    help="End the run with its first failure, or let independent steps go on; else as the dag says.",
-)
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="How many worker processes; one a core by default."
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from actorflow.cli.options import (
+    GivenLimits,
+    Selection,
     executor_option,
-    fail_fast_option,
     json_option,
     limit_options,
     own_arguments,
@@ -24,7 +25,6 @@ from actorflow.cli.streams import claimed_stdout
 @param_option
 @executor_option
 @selection_options
-@fail_fast_option
 @limit_options
 @profile_option
 @json_option("The plan as one JSON object.")
@@ -34,13 +34,8 @@ def command(
     own: tuple[str, ...],
     pairs: tuple[str, ...],
     executor: str | None,
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
-    fail_fast: bool | None,
-    timeout: str | None,
-    max_memory: str | None,
-    default_memory: str | None,
-    max_cpus: float | None,
+    selection: Selection,
+    limits: GivenLimits,
     profile: str | None,
     as_json: bool,
 ) -> None:
@@ -52,16 +47,13 @@ def command(
       actorflow plan etl.py --executor inline -- --top 5
     """
     from actorflow.cli.json_text import answer
-    from actorflow.cli.settings import run_limits, settings
+    from actorflow.cli.settings import settings
     from actorflow.cli.target import load_and_plan
     from actorflow.flows.describe import plan_to_json
     from actorflow.flows.render import plan_text
 
     with claimed_stdout() as result:
-        limits = run_limits(timeout, max_memory, default_memory, max_cpus)
-        chosen = settings(
-            executor=executor, limits=limits, select=select, exclude=exclude, fail_fast=fail_fast, profile=profile
-        )
+        chosen = settings(executor=executor, limits=limits, selection=selection, profile=profile)
         loaded = load_and_plan(target, own, pairs, chosen, command="actorflow plan")
         if as_json:
             result.write_line(answer(**plan_to_json(loaded.plan)))

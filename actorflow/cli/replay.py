@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import Literal
 
 import click
 
 from actorflow.cli.options import (
+    GivenLimits,
+    Selection,
+    Telling,
+    carrying_options,
     executor_option,
-    fail_fast_option,
-    following_options,
     grace_option,
-    json_option,
     limit_options,
     param_option,
     require_backend,
     selection_options,
     store_option,
+    telling_options,
     workers_option,
 )
 from actorflow.cli.streams import claimed_stdout
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from actorflow.cli.follow import Begin
-    from actorflow.compose import RunResult, RunSettings
-    from actorflow.flows.dag import Dag
-    from actorflow.recompose.replay import Replaying
-    from actorflow.runs.control import RunControl
-    from actorflow.runs.events import Record
-    from actorflow.runs.stored_run import StoredRun
 
 
 @click.command("replay")
@@ -47,12 +39,11 @@ if TYPE_CHECKING:
 @store_option
 @executor_option
 @selection_options
-@fail_fast_option
 @workers_option
 @limit_options
 @grace_option
-@following_options
-@json_option("The event stream on stdout, one JSON object a line, instead of the result.")
+@carrying_options
+@telling_options("The event stream on stdout, one JSON object a line, instead of the result.")
 def command(
     *,
     run: str,
@@ -61,21 +52,13 @@ def command(
     file: str | None,
     store: str | None,
     executor: str | None,
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
-    fail_fast: bool | None,
+    selection: Selection,
     workers: int | None,
-    timeout: str | None,
-    max_memory: str | None,
-    default_memory: str | None,
-    max_cpus: float | None,
+    limits: GivenLimits,
     grace: str | None,
     trace: bool | None,
     backend: Literal["asyncio", "trio"],
-    progress: Literal["auto", "live", "plain", "none"],
-    quiet: bool,
-    full_traceback: bool,
-    as_json: bool,
+    telling: Telling,
 ) -> int:
     """Start a new run with the parameters of RUN: its id, a beginning of it that is unique, or @last.
 
@@ -86,48 +69,44 @@ def command(
       actorflow replay 20261121-14 --from report
     """
     require_backend(backend)
-    from actorflow.cli.settings import bound_params, run_limits, settings, split_params
+    from actorflow.cli.settings import bound_params, settings, split_params
     from actorflow.cli.stopping import sigterm_raises
-    from actorflow.flows.places import shown_file
     from actorflow.recompose.recorded import load_recorded_dag
-    from actorflow.recompose.replay import Replaying
+    from actorflow.recompose.replay import Replaying, run_again
     from actorflow.runs.store import SqliteStore
 
     stored = SqliteStore(store).open_run(run)
     with claimed_stdout() as result:
         with sigterm_raises():
-            limits = run_limits(timeout, max_memory, default_memory, max_cpus)
-            chosen = settings(executor=executor, workers=workers, store=store, trace=trace, grace=grace)
+            chosen = settings(
+                executor=executor,
+                workers=workers,
+                store=store,
+                trace=trace,
+                limits=limits,
+                grace=grace,
+                selection=selection,
+            )
             dag = load_recorded_dag(stored, file)
             params = bound_params(dag.graph, pairs=split_params(pairs), own={})
-        how = Replaying(start=start, params=params, select=select, exclude=exclude, fail_fast=fail_fast, limits=limits)
+        how = Replaying(
+            start=start,
+            params=params,
+            select=selection.select,
+            exclude=selection.exclude,
+            fail_fast=selection.fail_fast,
+            limits=chosen.limits,
+        )
 
-        from actorflow.cli.follow import Followed, follow
+        from actorflow.cli.follow import Followed, beginning, follow
+        from actorflow.cli.target import target_of
 
         followed = Followed(
-            begin=_running_again(stored, dag, how),
+            begin=beginning(partial(run_again, stored, dag, how)),
             settings=chosen,
-            target=file or f"{shown_file(dag.file)}:{dag.name}",
+            target=file or target_of(dag),
             store_named=store,
             backend=backend,
-            progress=progress,
-            quiet=quiet,
-            as_json=as_json,
-            full_traceback=full_traceback,
+            telling=telling,
         )
         return follow(followed, result)
-
-
-def _running_again(stored: StoredRun, dag: Dag[..., Any], how: Replaying) -> Begin:
-    from actorflow.recompose.replay import run_again
-
-    async def begin(
-        settings: RunSettings,
-        *,
-        recall: Callable[[Record], None],
-        on_records: Callable[[Sequence[Record]], None],
-        control: RunControl,
-    ) -> RunResult[Any]:
-        return await run_again(stored, dag, how, settings=settings, on_records=on_records, control=control)
-
-    return begin

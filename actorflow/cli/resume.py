@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from actorflow.cli.options import (
+    GivenLimits,
+    Telling,
+    carrying_options,
     executor_option,
-    following_options,
     grace_option,
-    json_option,
     limit_options,
     require_backend,
     store_option,
+    telling_options,
     workers_option,
 )
 from actorflow.cli.spans import line, strong
 from actorflow.cli.streams import Result, claimed_stdout, notes_to_stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from actorflow.cli.follow import Begin
     from actorflow.cli.requesting import Asked
-    from actorflow.compose import RunResult, RunSettings
-    from actorflow.flows.dag import Dag
-    from actorflow.recompose.resume import Resumption
-    from actorflow.runs.control import RunControl
-    from actorflow.runs.events import Record
 
 
 @click.command("resume")
@@ -45,8 +40,8 @@ if TYPE_CHECKING:
 @workers_option
 @limit_options
 @grace_option
-@following_options
-@json_option("The event stream from here on, one JSON object a line; after a pause, the run and its status.")
+@carrying_options
+@telling_options("The event stream from here on, one JSON object a line; after a pause, the run and its status.")
 def command(
     *,
     run: str,
@@ -56,17 +51,11 @@ def command(
     unattended: bool,
     executor: str | None,
     workers: int | None,
-    timeout: str | None,
-    max_memory: str | None,
-    default_memory: str | None,
-    max_cpus: float | None,
+    limits: GivenLimits,
     grace: str | None,
     trace: bool | None,
     backend: Literal["asyncio", "trio"],
-    progress: Literal["auto", "live", "plain", "none"],
-    quiet: bool,
-    full_traceback: bool,
-    as_json: bool,
+    telling: Telling,
 ) -> int:
     """Let RUN go on: its id, a beginning of it that is unique, or @last.
 
@@ -81,53 +70,34 @@ def command(
     """
     require_backend(backend)
     from actorflow.cli.requesting import Asked
-    from actorflow.cli.settings import run_limits, settings
+    from actorflow.cli.settings import settings
     from actorflow.cli.stopping import sigterm_raises
-    from actorflow.flows.places import shown_file
     from actorflow.recompose.recorded import load_recorded_dag
-    from actorflow.recompose.resume import Resumption
+    from actorflow.recompose.resume import Resumption, go_on
 
     asked = Asked(store, run, command="resume")
     if asked.stored.is_owned():
-        return _after_a_pause(asked, as_json=as_json)
+        return _after_a_pause(asked, as_json=telling.as_json)
     with claimed_stdout() as result:
         if _has_succeeded(asked):
-            return _tell_success(asked, result, as_json=as_json)
+            return _tell_success(asked, result, as_json=telling.as_json)
         with sigterm_raises():
-            limits = run_limits(timeout, max_memory, default_memory, max_cpus)
-            chosen = settings(executor=executor, workers=workers, store=store, trace=trace, grace=grace)
+            chosen = settings(executor=executor, workers=workers, store=store, trace=trace, limits=limits, grace=grace)
             dag = load_recorded_dag(asked.stored, file)
-        how = Resumption(reason=asked.reason, unattended=unattended, paused=paused, limits=limits)
+        how = Resumption(reason=asked.reason, unattended=unattended, paused=paused, limits=chosen.limits)
 
         from actorflow.cli.follow import Followed, follow
+        from actorflow.cli.target import target_of
 
         followed = Followed(
-            begin=_going_on(asked.run_id, dag, how),
+            begin=partial(go_on, asked.run_id, dag, how),
             settings=chosen,
-            target=file or f"{shown_file(dag.file)}:{dag.name}",
+            target=file or target_of(dag),
             store_named=store,
             backend=backend,
-            progress=progress,
-            quiet=quiet,
-            as_json=as_json,
-            full_traceback=full_traceback,
+            telling=telling,
         )
         return follow(followed, result)
-
-
-def _going_on(run_id: str, dag: Dag[..., Any], how: Resumption) -> Begin:
-    from actorflow.recompose.resume import go_on
-
-    async def begin(
-        settings: RunSettings,
-        *,
-        recall: Callable[[Record], None],
-        on_records: Callable[[Sequence[Record]], None],
-        control: RunControl,
-    ) -> RunResult[Any]:
-        return await go_on(run_id, dag, how, settings=settings, replayed=recall, on_records=on_records, control=control)
-
-    return begin
 
 
 def _after_a_pause(asked: Asked, *, as_json: bool) -> int:

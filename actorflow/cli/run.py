@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Literal
 
 import click
 
 from actorflow.cli.options import (
+    GivenLimits,
+    Selection,
+    Telling,
+    carrying_options,
     executor_option,
-    fail_fast_option,
-    following_options,
     grace_option,
-    json_option,
     limit_options,
     own_arguments,
     param_option,
@@ -21,6 +23,7 @@ from actorflow.cli.options import (
     selection_options,
     store_option,
     target_argument,
+    telling_options,
     workers_option,
 )
 from actorflow.cli.spans import dim, line
@@ -36,39 +39,30 @@ SLOW_LOAD_S = 1.0
 @param_option
 @executor_option
 @selection_options
-@fail_fast_option
 @workers_option
 @limit_options
 @grace_option
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="What the run is found by; may be repeated.")
 @profile_option
 @store_option
-@following_options
-@json_option("The event stream on stdout, one JSON object a line, instead of the result.")
+@carrying_options
+@telling_options("The event stream on stdout, one JSON object a line, instead of the result.")
 def command(
     *,
     target: str,
     own: tuple[str, ...],
     pairs: tuple[str, ...],
     executor: str | None,
-    select: tuple[str, ...],
-    exclude: tuple[str, ...],
-    fail_fast: bool | None,
+    selection: Selection,
     workers: int | None,
-    timeout: str | None,
-    max_memory: str | None,
-    default_memory: str | None,
-    max_cpus: float | None,
+    limits: GivenLimits,
     grace: str | None,
     tags: tuple[str, ...],
     profile: str | None,
     store: str | None,
     trace: bool | None,
     backend: Literal["asyncio", "trio"],
-    progress: Literal["auto", "live", "plain", "none"],
-    quiet: bool,
-    full_traceback: bool,
-    as_json: bool,
+    telling: Telling,
 ) -> int:
     """Run the dag of FILE and print its result as JSON.
 
@@ -83,13 +77,13 @@ def command(
       actorflow run etl.py -- --top 5
       actorflow run etl.py -- --help
     """
-    notes = notes_to_stderr(silent=quiet or as_json)
+    notes = notes_to_stderr(silent=telling.quiet or telling.as_json)
     notes.say(line(dim(f"loading {target}")))
     require_backend(backend)
 
     # From here on floors below are imported, then the user's file: the slow part, and the first line is out.
     from actorflow.cli.run_filters import named_values
-    from actorflow.cli.settings import run_limits, settings
+    from actorflow.cli.settings import settings
     from actorflow.cli.stopping import sigterm_raises
     from actorflow.cli.target import load_and_plan
 
@@ -102,11 +96,9 @@ def command(
                 workers=workers,
                 store=store,
                 trace=trace,
-                limits=run_limits(timeout, max_memory, default_memory, max_cpus),
+                limits=limits,
                 grace=grace,
-                select=select,
-                exclude=exclude,
-                fail_fast=fail_fast,
+                selection=selection,
                 profile=profile,
             )
             if chosen.trace:
@@ -119,18 +111,16 @@ def command(
             notes.say(line(dim(f"loaded {target} in {duration(took_s)}")))
 
         from actorflow.cli.follow import Followed, beginning, follow
+        from actorflow.compose import execute
 
         return follow(
             Followed(
-                begin=beginning(loaded.plan, loaded.dag),
+                begin=beginning(partial(execute, loaded.plan, loaded.dag)),
                 settings=chosen,
                 target=target,
                 store_named=store,
                 backend=backend,
-                progress=progress,
-                quiet=quiet,
-                as_json=as_json,
-                full_traceback=full_traceback,
+                telling=telling,
                 tags=tagged,
             ),
             result,

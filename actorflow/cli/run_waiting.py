@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from typing import Final
 
 import anyio
 
 from actorflow.cli.exits import ExitCode
 from actorflow.cli.json_text import answer
+from actorflow.cli.news import owner_ended
 from actorflow.cli.run_page import runs_lines
 from actorflow.cli.spans import line
 from actorflow.cli.streams import notes_to_stderr, print_lines
 from actorflow.runs.control_client import RunUnreachable, call_run
 from actorflow.runs.control_socket import socket_path
-from actorflow.runs.journal_reader import JournalReader
 from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore
-from actorflow.runs.store_errors import StoreError
 from actorflow.runs.stored_run import StoredRun
-
-POLL_S: Final = 0.5
-"""How often a run is looked at that does not answer, and whose process goes on: no event tells of its end then."""
 
 
 def wait_for(store: SqliteStore, stored: StoredRun, *, timeout_s: float | None, as_json: bool) -> int:
@@ -53,21 +47,6 @@ async def _until_free(stored: StoredRun, timeout_s: float | None) -> bool:
                 async with call_run(socket_path(stored.path)) as run:
                     await run.closed()
             except RunUnreachable:
-                await _owner_ended(stored)
+                await owner_ended(stored)
         return True
     return not stored.is_owned()
-
-
-async def _owner_ended(stored: StoredRun) -> None:
-    """Return when its process has ended, or after a moment: it may have let go of the run and live on."""
-    try:
-        with JournalReader(stored.path) as reader:
-            descriptor = os.pidfd_open(reader.owner.pid)
-    except (StoreError, OSError):  # it is gone already, or on another machine
-        await anyio.sleep(POLL_S)
-        return
-    try:
-        with anyio.move_on_after(POLL_S):
-            await anyio.wait_readable(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from actorflow.cli.complaint import Complaint, Place, Remark
+from actorflow.cli.options import GivenLimits, Selection
 from actorflow.cli.profile import NO_PROFILE, Profile, read_profile
 from actorflow.flows.durations import seconds
 from actorflow.flows.faults import FlowFaults, did_you_mean
@@ -24,14 +25,15 @@ from actorflow.runs.selection import left_out
 
 DEFAULT_GRACE_S = 10.0
 """How long what runs may take to end once the run is cancelled."""
+EVERYTHING = Selection()
+UNLIMITED = GivenLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a command was told about how to run. store: None means where the store is by default.
 
-    limits: of the run as a whole. grace_s: how long what runs may take to end once the run is cancelled. select,
-    exclude: patterns of steps. fail_fast: None: as the dag says.
+    limits: of the run as a whole. grace_s: how long what runs may take to end once the run is cancelled.
     """
 
     executor: str | None = None
@@ -40,9 +42,7 @@ class Settings:
     trace: bool = False
     limits: RunLimits = NO_LIMITS
     grace_s: float = DEFAULT_GRACE_S
-    select: Sequence[str] = ()
-    exclude: Sequence[str] = ()
-    fail_fast: bool | None = None
+    selection: Selection = EVERYTHING
     profile: Profile = NO_PROFILE
 
 
@@ -52,11 +52,9 @@ def settings(
     workers: int | None = None,
     store: str | None = None,
     trace: bool | None = None,
-    limits: RunLimits = NO_LIMITS,
+    limits: GivenLimits = UNLIMITED,
     grace: str | None = None,
-    select: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    fail_fast: bool | None = None,
+    selection: Selection = EVERYTHING,
     profile: str | None = None,
 ) -> Settings:
     """Flags (None where not given) over the profile of that name. Raises Complaint."""
@@ -66,24 +64,19 @@ def settings(
         workers=workers or chosen.workers,
         store=store or chosen.store,
         trace=bool(chosen.trace if trace is None else trace),
-        limits=limits,
+        limits=_run_limits(limits),
         grace_s=DEFAULT_GRACE_S if grace is None else seconds(grace),
-        select=select,
-        exclude=exclude,
-        fail_fast=fail_fast,
+        selection=selection,
         profile=chosen,
     )
 
 
-def run_limits(
-    timeout: str | None, max_memory: str | None, default_memory: str | None, max_cpus: float | None
-) -> RunLimits:
-    """What the flags of those names say, which have been read once already."""
+def _run_limits(given: GivenLimits) -> RunLimits:
     return RunLimits(
-        timeout=timeout,
-        max_memory=_size(max_memory),
-        default_memory=_size(default_memory),
-        max_cpus=max_cpus,
+        timeout=given.timeout,
+        max_memory=_size(given.max_memory),
+        default_memory=_size(given.default_memory),
+        max_cpus=given.max_cpus,
     )
 
 
@@ -125,8 +118,8 @@ def plan_of(graph: Graph, params: Mapping[str, BoundParam], chosen: Settings) ->
         params,
         executor=chosen.executor,
         limits=chosen.limits,
-        left_out=left_out(graph, chosen.select, chosen.exclude),
-        fail_fast=chosen.fail_fast,
+        left_out=left_out(graph, chosen.selection.select, chosen.selection.exclude),
+        fail_fast=chosen.selection.fail_fast,
     )
 
 

@@ -11,6 +11,7 @@ from actorflow.flows.dag import Dag
 from actorflow.flows.faults import FlowFaults
 from actorflow.flows.limits import available_cpu_ids, caps_of
 from actorflow.flows.load import load_dag
+from actorflow.flows.places import shown_file
 from actorflow.flows.plan import Plan, graph_faults
 
 
@@ -49,6 +50,11 @@ def load_and_check(target: str, own: Sequence[str], pairs: Sequence[str], chosen
     if faults:
         raise FlowFaults(faults)
     return dag
+
+
+def target_of(dag: Dag[..., object]) -> str:
+    """FILE:DAG as one would type it here."""
+    return f"{shown_file(dag.file)}:{dag.name}"
 
 
 def _own_options(dag: Dag[..., object], own: Sequence[str], command: str) -> Mapping[str, list[str]]:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from actorflow.flows.dag import Dag
+from actorflow.flows.dag import BoundDag, Dag
 from actorflow.flows.load import load_dag
 from actorflow.runs.events import RunStarted
 from actorflow.runs.resume import ResumeRefused
 from actorflow.runs.stored_run import StoredRun
+
+
+def dag_of(pipeline: BoundDag[Any] | Dag[Any, Any] | None, stored: StoredRun) -> Dag[Any, Any]:
+    """The dag that a program gave, else the recorded one. Raises as `load_recorded_dag`."""
+    if pipeline is None:
+        return load_recorded_dag(stored)
+    return pipeline.dag if isinstance(pipeline, BoundDag) else pipeline
 
 
 def load_recorded_dag(stored: StoredRun, file: str | None = None) -> Dag[..., Any]:

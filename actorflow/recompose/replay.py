@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from actorflow.compose import Observer, RunResult, RunSettings, carry_out, make_header, telemetry_of
+from actorflow.compose import Observer, RunResult, RunSettings, carry_out, make_header, watch_of
 from actorflow.flows.dag import BoundDag, Dag
 from actorflow.flows.limits import NO_LIMITS, RunLimits
 from actorflow.flows.plan import BoundParam, make_plan
 from actorflow.own_loop import Backend, run_in_own_loop
-from actorflow.recompose.recorded import load_recorded_dag
+from actorflow.recompose.recorded import dag_of
 from actorflow.runs.control import RunControl
 from actorflow.runs.large_values import LargeValues, ValueOptions
 from actorflow.runs.output_settings import DEFAULT_OUTPUT, OutputSettings
@@ -108,19 +108,17 @@ async def replay_async(
     values: ValueOptions | None = None,
 ) -> RunResult[Any]:
     """`replay`, inside a running asyncio or trio program. Cancelling it cancels the run and waits for its end."""
-    watch = None if telemetry is False else telemetry_of(telemetry)
     settings = RunSettings(
         store=store,
         workers=workers,
         executor=executor,
-        telemetry=watch,
+        telemetry=watch_of(telemetry),
         output=output,
         tags=tags or {},
         values=values or ValueOptions(),
     )
     stored = SqliteStore(store).open_run(run_id)
-    dag = pipeline.dag if isinstance(pipeline, BoundDag) else pipeline
-    dag = load_recorded_dag(stored) if dag is None else dag
+    dag = dag_of(pipeline, stored)
     given = {name: BoundParam(value, "replay") for name, value in (params or {}).items()}
     how = Replaying(start=start, params=given)
     return await run_again(stored, dag, how, settings=settings, on_records=on_records, control=control)

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from actorflow.compose import Observer, RunResult, RunSettings, carry_out, close_watch, telemetry_of
+from actorflow.compose import Observer, RunResult, RunSettings, carry_out, close_watch, watch_of
 from actorflow.flows.dag import BoundDag, Dag
 from actorflow.flows.limits import NO_LIMITS, RunLimits
 from actorflow.flows.plan import Plan, make_plan
 from actorflow.flows.structure import source_digests
 from actorflow.own_loop import Backend, run_in_own_loop
-from actorflow.recompose.recorded import load_recorded_dag
+from actorflow.recompose.recorded import dag_of
 from actorflow.runs.control import RunControl
 from actorflow.runs.events import Record, RunResumed
 from actorflow.runs.journal import Journal
@@ -109,19 +109,17 @@ async def resume_async(
     values: ValueOptions | None = None,
 ) -> RunResult[Any]:
     """`resume`, inside a running asyncio or trio program. Cancelling it cancels the run and waits for its end."""
-    watch = None if telemetry is False else telemetry_of(telemetry)
     settings = RunSettings(
         store=store,
         workers=workers,
         executor=executor,
-        telemetry=watch,
+        telemetry=watch_of(telemetry),
         output=output,
         values=values or ValueOptions(),
     )
     stored = SqliteStore(store).open_run(run_id)
-    dag = pipeline.dag if isinstance(pipeline, BoundDag) else pipeline
-    dag = load_recorded_dag(stored) if dag is None else dag
     how = Resumption(unattended=unattended)
+    dag = dag_of(pipeline, stored)
     return await go_on(stored.run_id, dag, how, settings=settings, on_records=on_records, control=control)
 
 
@@ -131,16 +129,16 @@ async def go_on(
     how: Resumption,
     *,
     settings: RunSettings,
-    replayed: Callable[[Record], object] | None = None,
+    recall: Callable[[Record], object] | None = None,
     on_records: Observer | None = None,
     control: RunControl | None = None,
 ) -> RunResult[Any]:
-    """Take a run of the store up with the dag that its file holds by now. replayed: hears what is recorded already."""
+    """Take a run of the store up with the dag that its file holds by now. recall: hears what is recorded already."""
     store = SqliteStore(settings.store, values=settings.values)
     values = RowValues(store.journal_path(run_id))
     fold = PastFold(values.lazily)
     watch = settings.telemetry
-    hearers = [fold.apply, *([] if replayed is None else [replayed]), *([] if watch is None else [watch.replay])]
+    hearers = [fold.apply, *([] if recall is None else [recall]), *([] if watch is None else [watch.replay])]
     hear = partial(_tell_all, hearers)
     store = SqliteStore(settings.store, values=settings.values, make_journal=partial(Journal, replayed=hear))
     journal = store.reopen_run(run_id)
