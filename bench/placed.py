@@ -5,8 +5,9 @@
 `ask_64`, `tell`, `ask_1`: messages a second of `Counter.add(1)`, typed both ways, with 64 outstanding, one way, and one
 at a time. The limit beside each is an echo of the same calls as bare msgpack over a socketpair, in a forked process
 with a blocking loop, from the same kind of loop here: batched where ours batches. `of_limit` is ours over the limit;
-both alternate, and medians are compared. `spawn_ms`: spawn to `started`, from a warm zygote. `first_spawn_ms`: with the
-zygote's own start. `crash_to_reply_ms`: from the SIGKILL of the process to the reply of the next incarnation.
+both alternate, and medians are compared. `spawn_ms`: spawn to `started`, while a spare process waits. `crash_to_reply_ms`:
+from the SIGKILL of the process to the reply of the next incarnation, likewise. `forked_...`: the same without spares, from
+a warm zygote. `first_spawn_ms`: with the zygote's own start.
 `worker_rss_mib`: of the process, nothing of the user's in it.
 """
 
@@ -38,6 +39,8 @@ Case = Callable[[int], Awaitable[float]]
 
 msgpack: Any = untyped_msgpack
 CALL = [1, 1, "add", [1], None]
+SETTLE_S = 0.15
+"""Until the process that waits next is there."""
 
 
 async def ask_many(counter: ActorRef[Counter], outstanding: int, count: int) -> float:
@@ -139,9 +142,11 @@ async def lives(system: ActorSystem, repeat: int) -> dict[str, float]:
     spawns: list[float] = []
     crashes: list[float] = []
     for _ in range(5 * repeat):
+        await anyio.sleep(SETTLE_S)
         began = time.perf_counter()
         counter = await system.spawn(Counter, placement=Subprocess())
         spawns.append(time.perf_counter() - began)
+        await anyio.sleep(SETTLE_S)
         os.kill(await counter.ask(Counter.pid), 9)
         began = time.perf_counter()
         while True:
@@ -158,9 +163,14 @@ async def lives(system: ActorSystem, repeat: int) -> dict[str, float]:
     }
 
 
+def actor_system(*, spare_processes: int = 1) -> ActorSystem:
+    restarts = RestartIntensity(max_restarts=1000)
+    return ActorSystem(backoff=Backoff(base_s=0.001), intensity=restarts, spare_processes=spare_processes)
+
+
 async def measured(repeat: int, scale: float) -> dict[str, object]:
     report: dict[str, object] = {}
-    async with ActorSystem(backoff=Backoff(base_s=0.001), intensity=RestartIntensity(max_restarts=1000)) as system:
+    async with actor_system() as system:
         began = time.perf_counter()
         counter = await system.spawn(Counter, placement=Subprocess())
         report["first_spawn_ms"] = round(1e3 * (time.perf_counter() - began), 1)
@@ -173,6 +183,9 @@ async def measured(repeat: int, scale: float) -> dict[str, object]:
         report["tell"] = await compare(partial(tell_many, counter), partial(bare, 256), 3 * many, repeat)
         report["ask_1"] = await compare(partial(ask_many, counter, 1), partial(bare, 1), few, repeat)
         report |= await lives(system, repeat)
+    async with actor_system(spare_processes=0) as system:
+        await system.spawn(Counter, placement=Subprocess())
+        report |= {f"forked_{name}": value for name, value in (await lives(system, repeat)).items()}
     return report
 
 

@@ -68,6 +68,8 @@ class ActorSystem:
     rng: gives the random part of backoffs.
     watchdog: watches the loop for as long as the system lives, and names the actor that blocks it.
     shutdown_s: for leaving the block as a whole: the actors' graces shrink to what is left of it; None is no bound.
+    spare_processes: how many wait for each module whose actors are placed in processes, so that a start, or a restart,
+    does not wait for a fork; 0 for none.
 
     Leaving the block stops all actors, parents after their children. Cancelled while it does, or interrupted, it waits
     no longer: `kill`.
@@ -85,9 +87,13 @@ class ActorSystem:
         rng: Random | None = None,
         watchdog: LoopWatchdog | None = None,
         shutdown_s: float | None = None,
+        spare_processes: int = 1,
     ) -> None:
+        if spare_processes < 0:
+            raise ValueError(f"spare_processes is a whole number of 0 or more, not {spare_processes!r}")
         self.stop_bound = StopBound(shutdown_s)
         self.strict = strict
+        self.spare_processes = spare_processes
         self.boundary = Boundary() if strict else None
         self.quarantine_after = quarantine_after
         self.names = Names()

@@ -64,8 +64,8 @@ async def _host(sock: socket.socket, progress: Progress) -> None:
 
 
 async def _serve(connection: Connection, progress: Progress) -> None:
-    spawn = await connection.receive()
-    if spawn[0] != Kind.spawn:
-        raise RuntimeError(f"the owner began with {name_of(spawn)}")
     async with Host(connection, progress) as host:
+        spawn = await connection.receive()
+        if spawn[0] != Kind.spawn:
+            raise RuntimeError(f"the owner began with {name_of(spawn)}")
         await host.run(*spawn[1:])

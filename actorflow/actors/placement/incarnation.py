@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import os
-import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from actorflow.actors.envelope import Ask, Message
 from actorflow.actors.errors import ProcessLost, RemoteError
 from actorflow.actors.placement.flight import Flight, Progress
 from actorflow.actors.placement.frames import Kind, NotAFrame, pack_frame, read_frame
+from actorflow.actors.placement.host_process import HostProcess
 from actorflow.actors.placement.link import Link
 from actorflow.actors.placement.passing import RESOLVER
 from actorflow.actors.placement.places import places_of
@@ -30,7 +29,7 @@ from actorflow_supervisors.memory import mebibytes
 from actorflow_supervisors.process import Process, ProcessStartFailed, QuotaBreach
 from actorflow_transports.errors import TransportError
 from actorflow_transports.interface import Connection, ConnectionOptions
-from actorflow_transports.subprocess import from_socket, socket_pair
+from actorflow_transports.subprocess import from_socket
 
 if TYPE_CHECKING:
     from actorflow.actors.placement.placed import PlacedCell
@@ -60,6 +59,7 @@ class Incarnation:
         self._is_over = False
         self._reason: ExitReason | None = None
         self._starting = anyio.CancelScope()
+        self._places = places_of(self.system)
         self._link = Link(self.system, self._send)
         self._link.aliases[cell] = cell.address
 
@@ -72,36 +72,23 @@ class Incarnation:
     async def run(self) -> ExitReason:
         """From the start of the process to its end; says why it ended."""
         cell = self.cell
-        ours, theirs = socket_pair()
-        tail = StderrTail()
-        shared = Progress.new_file()
-        progress = Progress(shared)
-        process: Process | None = None
+        there: HostProcess | None = None
         try:
-            with self._starting, theirs:
-                socket.send_fds(ours, [b"p"], [shared])
-                places = places_of(self.system)
-                process = await places.process(cell.spec.module, theirs, tail.write_fd, cell.placement.quota_bytes)
-            if process is None:
+            with self._starting:
+                there = await self._places.take(cell.spec.module)
+            if there is None:
                 return cell.asked_to_end or Shutdown()
-            tail.given_away()
-            async with from_socket(ours, OPTIONS, peer=f"the process of {cell.path!r}") as connection:
-                return await self._live(process, connection, progress, tail)
+            there.process.limit(cell.placement.quota_bytes)
+            async with from_socket(there.sock, OPTIONS, peer=f"the process of {cell.path!r}") as connection:
+                return await self._live(there, connection)
         except ProcessStartFailed as error:
             return InitFailed(error)
         finally:
-            ours.close()
-            os.close(shared)
-            progress.close()
-            if process is not None and process.exit is None:
-                process.kill()
-                with anyio.CancelScope(shield=True):  # bounded: what is killed is gone, or is reported
-                    await process.wait()
-            tail.drain()
-            tail.close()
+            if there is not None:
+                await there.end()
 
-    async def _live(self, process: Process, connection: Connection, progress: Progress, tail: StderrTail) -> ExitReason:
-        cell = self.cell
+    async def _live(self, there: HostProcess, connection: Connection) -> ExitReason:
+        cell, process, tail = self.cell, there.process, there.tail
         spec, address = cell.spec, cell.address
         self._send([Kind.spawn, spec.module, spec.qualname, spec.arguments, address.node, address.key, address.path])
         killed_after_s: float | None = None
@@ -118,7 +105,7 @@ class Incarnation:
             tail.drain()
             reason = self._reason or self._lost_reason(process, tail, killed_after_s)
         finally:
-            self._land(progress, reason)
+            self._land(there.progress, reason)
         return reason
 
     def _land(self, progress: Progress, reason: ExitReason) -> None:
@@ -263,6 +250,7 @@ class Incarnation:
                 self._is_up = True
                 self.cell.started(_class_called(frame[1]))
                 self._pending.wake()
+                self._places.refill(self.cell.spec.module)
             case Kind.letter:
                 name, reason, why = frame[1:]
                 error = RemoteError("", why, "")
