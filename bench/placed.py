@@ -5,9 +5,9 @@
 `ask_64`, `tell`, `ask_1`: messages a second of `Counter.add(1)`, typed both ways, with 64 outstanding, one way, and one
 at a time. The limit beside each is an echo of the same calls as bare msgpack over a socketpair, in a forked process
 with a blocking loop, from the same kind of loop here: batched where ours batches. `of_limit` is ours over the limit;
-both alternate, and medians are compared. `spawn_ms`: spawn to `started`, while a spare process waits. `crash_to_reply_ms`:
-from the SIGKILL of the process to the reply of the next incarnation, likewise. `forked_...`: the same without spares, from
-a warm zygote. `first_spawn_ms`: with the zygote's own start.
+both alternate, and medians are compared. `spawn_ms`: spawn to `started`, while a spare process waits.
+`crash_to_reply_ms`: from the SIGKILL of the process to the reply of the next incarnation, likewise. `forked_...`: the
+same without spares, from a warm zygote. `first_spawn_ms`: with the zygote's own start.
 `worker_rss_mib`: of the process, nothing of the user's in it.
 """
 
