@@ -38,7 +38,7 @@ class EventLoopExecutor:
 
     async def execute(self, attempt: AttemptSpec) -> Outcome:
         # The plan gives this executor coroutine functions only.
-        function = cast(Callable[..., Awaitable[object]], self._functions[attempt.task])
+        function = cast("Callable[..., Awaitable[object]]", self._functions[attempt.task])
         with printing_of(self._output, attempt):
             return await within_timeout(attempt, partial(call_async, function, attempt))
 

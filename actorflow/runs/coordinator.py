@@ -13,7 +13,7 @@ from actorflow.actors.actor import Actor
 from actorflow.actors.handler import handler
 from actorflow.actors.ref import ActorRef
 from actorflow.runs.attempt import Report
-from actorflow.runs.executor import Executor
+from actorflow.runs.executor import AttemptSpec, Executor
 from actorflow.runs.instructions import (
     CancelAttempt,
     CheckLimits,
@@ -63,6 +63,7 @@ class Coordinator(Actor):
         self.grace_s = grace_s
         self.stages: dict[str, ActorRef[Stage]] = {}
         self.recorded_seq = 0
+        self._heard: list[Report] = []
 
     @handler
     async def begin(self) -> None:
@@ -75,15 +76,20 @@ class Coordinator(Actor):
         await self._carry_out(self.state.take_up(past, now_s=anyio.current_time(), pause=pause, cancel=cancel))
 
     @handler
-    async def report(self, report: Report) -> None:
-        instructions = self.state.attempt_ended(
-            report.step,
-            report.map_index,
-            report.number,
-            report.outcome,
-            started_at=report.started_at,
-            now_s=anyio.current_time(),
-        )
+    async def take_reports(self) -> None:
+        """All that were heard since the last time: under load many attempts cost one message."""
+        heard, self._heard = self._heard, []
+        now_s = anyio.current_time()
+        instructions: list[Instruction] = []
+        for report in heard:
+            instructions += self.state.attempt_ended(
+                report.step,
+                report.map_index,
+                report.number,
+                report.outcome,
+                started_at=report.started_at,
+                now_s=now_s,
+            )
         await self._carry_out(instructions)
 
     @handler
@@ -117,16 +123,17 @@ class Coordinator(Actor):
     async def _carry_out(self, instructions: list[Instruction]) -> None:
         if self.is_over():
             return
+        starts: dict[str, list[AttemptSpec]] = {}
         for instruction in instructions:
             match instruction:
                 case Record(event):
                     self.recorded_seq = self.journal.append(event)
                 case StartAttempt(attempt, executor):
-                    if self.journal.blocked is not None:  # no room on the disk: nothing starts before there is
-                        await self.journal.room()
-                    stage = self._stage(attempt.step, executor)
-                    await stage.tell(Stage.start, attempt, self.recorded_seq)
+                    if attempt.step not in self.stages:
+                        self._spawn_stage(attempt.step, executor)
+                    starts.setdefault(attempt.step, []).append(attempt)
                 case CancelAttempt(step, map_index, number):
+                    await self._start(starts)
                     await self.stages[step].tell(Stage.cancel, map_index, number)
                 case ScheduleRetry(step, map_index, delay_s):
                     self.context.timers.after(delay_s, Coordinator.retry_due, step, map_index)
@@ -138,14 +145,22 @@ class Coordinator(Actor):
                     self.finished(instruction)
                 case _:
                     assert_never(instruction)
+        await self._start(starts)
         await self.journal.room()
 
-    def _stage(self, step: str, executor: str) -> ActorRef[Stage]:
-        stage = self.stages.get(step)
-        if stage is None:
-            factory = partial(Stage, self.executors[executor], self.journal, self._hear, self.grace_s)
-            stage = self.stages[step] = self.context.spawn_nowait(factory, name=step)
-        return stage
+    async def _start(self, starts: dict[str, list[AttemptSpec]]) -> None:
+        """Have the attempts started, whose rows are appended; each stage is told once."""
+        if starts and self.journal.blocked is not None:  # no room on the disk: nothing starts before there is
+            await self.journal.room()
+        for step, attempts in starts.items():
+            await self.stages[step].tell(Stage.start, attempts, self.recorded_seq)
+        starts.clear()
+
+    def _spawn_stage(self, step: str, executor: str) -> None:
+        factory = partial(Stage, self.executors[executor], self.journal, self._hear, self.grace_s)
+        self.stages[step] = self.context.spawn_nowait(factory, name=step)
 
     async def _hear(self, report: Report) -> None:
-        await self.context.ref.tell(Coordinator.report, report)
+        self._heard.append(report)
+        if len(self._heard) == 1:
+            await self.context.ref.tell(Coordinator.take_reports)

@@ -33,8 +33,12 @@ class Stage(Actor):
         self.attempts: dict[ActorRef[Attempt], tuple[AttemptSpec, float]] = {}
 
     @handler
-    async def start(self, spec: AttemptSpec, journal_seq: int) -> None:
-        """Begin an attempt; row `journal_seq` of the journal records it."""
+    async def start(self, specs: list[AttemptSpec], journal_seq: int) -> None:
+        """Begin attempts; the rows of the journal up to `journal_seq` record them."""
+        for spec in specs:
+            self._begin(spec, journal_seq)
+
+    def _begin(self, spec: AttemptSpec, journal_seq: int) -> None:
         factory = partial(Attempt, spec, self.executor, self.journal, journal_seq, self.report)
         index = "" if spec.map_index is None else f"{spec.map_index}."
         ref = self.context.spawn_nowait(
