@@ -14,6 +14,7 @@ from actorflow.flows.memory import quota_bytes
 from actorflow.flows.plan import PlannedStep
 from actorflow.runs.expiries import Expiries
 from actorflow.runs.restore import PastStage
+from actorflow.runs.results import Results
 from actorflow.runs.retry import LOST_WORKER_RESTARTS, Spent
 from actorflow.runs.states import TERMINAL_TASK_STATES, TaskState, may_become
 from actorflow.runs.values import Value
@@ -90,7 +91,7 @@ class StageState:
         self._whole: TaskState | None = None
         self._states = bytearray()
         self._queue: deque[int] = deque()
-        self._results: list[Value | None] = []
+        self._results = Results(0)
         self._attempts: dict[int, int] = {}
         self._spent: dict[int, Spent] = {}
         self._waits = None if self.step.queue_timeout_s is None else Expiries(self.step.queue_timeout_s)
@@ -118,7 +119,7 @@ class StageState:
         self.width = count
         self.unsettled = count
         self._states = bytearray([_CODE[TaskState.pending]]) * count
-        self._results = [None] * count
+        self._results = Results(count)
 
     def put_back(self, past: PastStage) -> None:
         """What is recorded of the instances that have just been opened is so again."""
@@ -198,6 +199,8 @@ class StageState:
         """The instance is terminal; `value` is its result if it succeeded."""
         self.set(index, state)
         self._results[index] = value
+        if self.items is not None:
+            self.items[index] = None
         self.unsettled -= 1
         if self._spent:
             self._spent.pop(index, None)
@@ -358,9 +361,9 @@ class StageState:
         """What downstream gets: the result of a plain step, the list of all results of a mapped one."""
         if self._gathered is None:
             if self.step.mapped is None:
-                self._gathered = self.result(0) if self._results else Value.of(None)
+                self._gathered = self.result(0) if len(self._results) else Value.of(None)
             else:
-                self._gathered = Value.of([value.get() if value is not None else None for value in self._results])
+                self._gathered = Value.of(self._results.objects())
         return self._gathered
 
     def release_element(self, index: int) -> None:
@@ -371,5 +374,5 @@ class StageState:
     def release_if_read(self) -> None:
         """Drop all values once every reader is terminal, unless the run's result needs them."""
         if self.terminal and not self.planned.kept and all(reader.terminal for reader in self.downstream):
-            self._results = []
+            self._results = Results(0)
             self._gathered = None

@@ -24,6 +24,10 @@ class _Absent:
 _ABSENT: Final = _Absent()
 
 
+_PLAIN: Final = frozenset({bool, int, float, str, type(None)})
+"""Nobody can change one of these, so that it may be encoded again."""
+
+
 class Reference(NamedTuple):
     """Names the encoded form of a value by its content. digest: SHA-256. seq: of the row that names it, for errors."""
 
@@ -124,6 +128,19 @@ class Value:
     def is_spilled(self) -> bool:
         """True if this process holds nothing of the value but its reference."""
         return self._data is None and self._object is _ABSENT
+
+    def least(self, max_bytes: int) -> object:
+        """The least from which an equal value can be made, where its encoded form is no larger than that and in memory.
+
+        Its encoded form, as bytes; its object, which is never bytes then; else the value itself.
+        """
+        data = self._data
+        if data is None or len(data) > max_bytes or self._reference is not None or self._codec is not VALUE_CODEC:
+            return self
+        found = self._object
+        if found is _ABSENT:
+            return data
+        return found if type(found) in _PLAIN else self
 
     def reference_in(self, source: ValueSource) -> Reference | None:
         """Where `source` keeps it; None if it was not put there."""
