@@ -115,11 +115,16 @@ def _new_packer() -> _Packer:
     return _msgpack.Packer(strict_types=True, use_bin_type=True, unicode_errors="surrogatepass", default=_other)
 
 
+def _new_flat_packer() -> _Packer:
+    return _msgpack.Packer(use_bin_type=True, unicode_errors="surrogatepass")
+
+
 class _Local(threading.local):
     """One packer for each thread: a packer is not safe between threads, and costs 256 KiB to make."""
 
     def __init__(self) -> None:
         self.packer = _new_packer()
+        self.flat_packer: _Packer | None = None
         self.bodies: list[bytes | memoryview] = []
 
 
@@ -130,6 +135,17 @@ def pack(lowered: object) -> bytes:
     data = _local.packer.pack(lowered)
     if len(data) > KEEP_PACKER_BYTES:
         _local.packer = _new_packer()
+    return data
+
+
+def pack_flat(items: object) -> bytes:
+    """Lists of what msgpack carries as it is, made by us and read by ourselves; a tuple is a list on the way."""
+    packer = _local.flat_packer
+    if packer is None:
+        packer = _local.flat_packer = _new_flat_packer()
+    data = packer.pack(items)
+    if len(data) > KEEP_PACKER_BYTES:
+        _local.flat_packer = None
     return data
 
 

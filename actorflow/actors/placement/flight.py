@@ -42,8 +42,14 @@ class Flight(Generic[M]):
         return len(self._messages)
 
     @property
-    def has_room(self) -> bool:
-        return len(self._messages) < self.window
+    def room(self) -> int:
+        """How many more there may be."""
+        return self.window - len(self._messages)
+
+    @property
+    def next_number(self) -> int:
+        """What the next message travels under."""
+        return self._last + 1
 
     @property
     def oldest(self) -> M | None:

@@ -6,7 +6,7 @@ in shared memory, which outlives this process. A crash is only reported: the own
 
 from __future__ import annotations
 
-from collections import deque
+import contextlib
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,12 +14,14 @@ import anyio
 
 from actorflow.actors.codec import DecodeError
 from actorflow.actors.dead_letters import DeadLetterReason
-from actorflow.actors.envelope import Ask
+from actorflow.actors.envelope import NEVER_S
 from actorflow.actors.factory import FactorySpec, load_factory
+from actorflow.actors.placement.arrivals import Arrival, ArrivedAsk
 from actorflow.actors.placement.flight import Progress
-from actorflow.actors.placement.frames import Kind
-from actorflow.actors.placement.host_cell import Arrival, HostCell
+from actorflow.actors.placement.frames import TOLD, Kind
+from actorflow.actors.placement.host_cell import HostCell
 from actorflow.actors.placement.link import Link
+from actorflow.actors.placement.outgoing import Outgoing
 from actorflow.actors.placement.passing import Address
 from actorflow.actors.ref import cell_of
 from actorflow.actors.system import ActorSystem
@@ -58,12 +60,11 @@ class Host:
         self.system = HostSystem(self)
         self.cell: HostCell | None = None
         self._connection = connection
-        self._outgoing: deque[list[Any]] = deque()
         self._acked = 0
 
     async def __aenter__(self) -> Self:
         await self.system.__aenter__()
-        self._pending = self.system.seam.waiter()
+        self._outgoing = Outgoing(self.system.seam)
         self.link = Link(self.system, self.send)
         return self
 
@@ -76,7 +77,7 @@ class Host:
     async def run(self, module: str, qualname: str, arguments: bytes, node: str, key: int, path: str) -> None:
         """Be that actor until it ends, or until the owner is gone."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._write)
+            tasks.start_soon(self._outgoing.write, self._connection)
             tasks.start_soon(self._receive_until_lost, tasks.cancel_scope)
             try:
                 factory = load_factory(FactorySpec(module, qualname, arguments))
@@ -98,39 +99,28 @@ class Host:
 
     async def _say_goodbye(self, reason: ExitReason) -> None:
         """The last frame; what was sent before it is on its way, too, when this returns."""
-        self._outgoing.append([Kind.ended, self.link.passing.pack_reason(reason)])
-        outgoing, self._outgoing = self._outgoing, deque()
-        try:
-            for frame in outgoing:
-                await self._connection.send(frame)
-            await self._connection.drain()
-        except TransportError:
-            return
+        self._outgoing.frames.append([Kind.ended, self.link.passing.pack_reason(reason)])
+        await self._outgoing.finish(self._connection)
 
     # What goes out.
 
     def send(self, frame: list[Any]) -> None:
-        self._outgoing.append(frame)
-        self._pending.wake()
+        self._outgoing.add(frame)
 
-    async def _write(self) -> None:
-        try:
-            while True:
-                while self._outgoing:
-                    frame = self._outgoing.popleft()
-                    if not self._connection.try_send(frame):
-                        await self._connection.send(frame)
-                await self._pending.wait()
-        except TransportError:  # the receiver tells why
-            return
+    def reply(self, number: int, how: int, body: object) -> None:
+        """With others while the actor has more to do; else at once, since who waits for it would wait for nothing."""
+        frames = self._outgoing.frames
+        if frames and frames[-1][0] == Kind.replies and len(frames[-1]) < MAX_REPLIES:
+            frames[-1] += (number, how, body)
+        else:
+            self._outgoing.add([Kind.replies, number, how, body])
+        if self.cell is None or not self.cell.inbox.items or len(frames[-1]) >= MAX_REPLIES:
+            self._outgoing.flush()
 
     def up(self, cell: HostCell) -> None:
         """The actor has started."""
         cls = type(cell.actor)
         self.send([Kind.up, f"{cls.__module__}:{cls.__qualname__}"])
-
-    def begun(self, number: int) -> None:
-        self.progress.begun = number
 
     def finished(self, number: int, *, is_told: bool) -> None:
         """is_told: the owner will hear of it by an answer."""
@@ -139,7 +129,8 @@ class Host:
             self._acked = number
         elif number - self._acked >= ACK_EVERY or (self.cell is not None and not self.cell.inbox.items):
             self._acked = number
-            self.send([Kind.done, number])
+            self._outgoing.add([Kind.done, number])
+            self._outgoing.flush()
 
     def letter(self, name: str, reason: DeadLetterReason, errors: tuple[BaseException, ...]) -> None:
         """A dead letter belongs to the owner's."""
@@ -148,64 +139,40 @@ class Host:
     # What comes in.
 
     async def _receive_until_lost(self, scope: anyio.CancelScope) -> None:
-        try:
-            while True:
-                for frame in await self._connection.receive_many():
-                    self._take(frame)
-        except (TransportError, DecodeError):
-            pass
+        with contextlib.suppress(TransportError, DecodeError):
+            await self._connection.receive_into(self._take)
         scope.cancel()
 
-    def _take(self, frame: list[Any]) -> None:
+    def _take(self, frames: list[list[Any]]) -> None:
         cell = self.cell
-        match frame[0]:
-            case Kind.tell if cell is not None:
-                cell.inbox.put((frame[2], (Arrival(frame[1], frame[3]),), None))
-            case Kind.ask if cell is not None:
-                number, name, body, left_s = frame[1:]
-                slot = ReplySlot(self, number)
-                ask = Ask(name, (Arrival(number, body),), {}, slot, cell, self.link.deadline_s(left_s))
-                slot.ask = ask
-                cell.inbox.put(ask)
-            case Kind.drop if cell is not None:
-                cell.asker_of_gone(frame[1])
-            case Kind.stop if cell is not None:
-                cell.supervisor.stop_child_nowait(cell, Shutdown(frame[1]))
-            case _:
-                self.link.receive(frame)
+        for frame in frames:
+            match frame[0]:
+                case Kind.messages if cell is not None:
+                    self._arrive(cell, frame)
+                case Kind.drop if cell is not None:
+                    cell.asker_of_gone(frame[1])
+                case Kind.stop if cell is not None:
+                    cell.supervisor.stop_child_nowait(cell, Shutdown(frame[1]))
+                case _:
+                    self.link.receive(frame)
+
+    def _arrive(self, cell: HostCell, frame: list[Any]) -> None:
+        fields = iter(frame)
+        next(fields)
+        number = next(fields)
+        arrived: list[Any] = []
+        for name, parcel, left_s in zip(fields, fields, fields, strict=True):
+            if left_s is TOLD:
+                arrived.append(Arrival(number, name, parcel))
+            else:
+                deadline_s = NEVER_S if left_s is None else self.link.deadline_s(left_s)
+                arrived.append(ArrivedAsk(self, number, name, parcel, cell, deadline_s))
+            number += 1
+        cell.inbox.put(arrived[0])
+        cell.inbox.items.extend(arrived[1:])
 
 
 ACK_EVERY = 64
 """Finished messages that are told together, while more wait."""
-
-
-class ReplySlot:
-    """The slot of an ask of the placed actor: its outcome is a reply to the owner."""
-
-    __slots__ = ("_done", "_host", "ask", "number")
-
-    def __init__(self, host: Host, number: int) -> None:
-        self._host = host
-        self._done = False
-        self.number = number
-        self.ask: Ask | None = None
-
-    def set_result(self, value: Any, /) -> None:
-        if self._done:
-            return
-        self._done = True
-        cell = self._host.cell
-        if cell is not None and cell.is_ending and self.number > self._host.progress.begun:
-            return  # it was never begun, so it is the owner's again
-        how, body = self._host.link.answer_of(self.ask, value)
-        self._host.send([Kind.reply, self.number, how, body])
-
-    def dropped(self) -> None:
-        """Nobody waits for it any more."""
-        self._done = True
-
-    def done(self) -> bool:
-        return self._done
-
-    def __await__(self) -> Any:
-        raise RuntimeError("nobody waits in this slot")
+MAX_REPLIES = 3 * 64
+"""Fields of replies that leave together, while more messages wait."""

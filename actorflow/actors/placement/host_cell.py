@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actorflow.actors.actor import Actor
@@ -11,34 +10,31 @@ from actorflow.actors.cell import Cell
 from actorflow.actors.codec import DecodeError
 from actorflow.actors.dead_letters import DeadLetterReason
 from actorflow.actors.dispatch import Method, leaf_of
-from actorflow.actors.envelope import Ask, Message, handler_name
+from actorflow.actors.envelope import NEVER_S, Ask, Message, handler_name
 from actorflow.actors.errors import MessageRefused
+from actorflow.actors.placement.arrivals import Arrival, ArrivedAsk, number_of
 from actorflow.actors.placement.frames import Kind
+from actorflow.actors.placement.passing import is_plain
+from actorflow.actors.placement.shapes import Shapes
+from actorflow.actors.placement.signatures import Call
 from actorflow_supervisors.child import Verdict
 from actorflow_supervisors.exit_reason import ExitReason
 
 if TYPE_CHECKING:
-    from actorflow.actors.placement.host import Host, ReplySlot
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """The arguments of a message of the owner, as they came. number: which message it is."""
-
-    number: int
-    body: bytes
+    from actorflow.actors.placement.host import Host
 
 
 class HostCell(Cell):
     """A cell of a host's system. path_there: what the placed actor is called by its owner; None for all others."""
 
-    __slots__ = ("host", "is_ending", "path_there")
+    __slots__ = ("host", "is_ending", "path_there", "shapes")
 
     def __init__(self, host: Host, *args: Any) -> None:
         super().__init__(*args)
         self.host = host
         self.is_ending = False
         self.path_there: str | None = None
+        self.shapes: dict[str, Shapes] = {}
 
     @property
     def path(self) -> str:
@@ -50,44 +46,57 @@ class HostCell(Cell):
 
     # Its messages.
 
-    def _bind(self, actor: Actor) -> dict[str, Method]:
-        methods = super()._bind(actor)
-        if not self.is_placed:
-            return methods
-        return {name: self._counted(type(actor), name, method) for name, method in methods.items()}
+    async def _handle_other(self, message: Any, actor: Actor, methods: dict[str, Method]) -> None:
+        """What the owner sent: checked, handled and counted."""
+        kind: type[Any] = message.__class__
+        is_ask = kind is ArrivedAsk
+        if not is_ask and kind is not Arrival:
+            await super()._handle_other(message, actor, methods)
+            return
+        if is_ask and (message.done() or not (message.deadline_s == NEVER_S or self._is_in_time(message))):
+            return
+        method = methods[message.name]
+        number, host = message.number, self.host
+        shapes = self._shapes(type(actor), message.name)
+        host.progress.begun = number
+        args: Any = message.args
+        named: dict[str, Any] | None = None
+        if args.__class__ is not list or not shapes.fit(tuple(map(type, args))):
+            args, named = self._checked(type(actor), message)
+        is_told = False
+        try:
+            reply = await (method(*args, **named) if named else method(*args))
+            is_told = is_ask and not message.deferred and not message.done()
+        except Exception as error:
+            declared = self.table.handlers[message.name].raises
+            if declared and isinstance(leaf_of(error), declared):
+                host.finished(number, is_told=is_ask)
+            raise
+        except self.system.cancelled:
+            host.finished(number, is_told=False)
+            raise
+        host.finished(number, is_told=is_told)
+        if is_told:
+            if type(reply) in shapes.replies and is_plain(reply):
+                message.give(reply)
+            else:
+                message.set_result(reply)
 
-    def _counted(self, cls: type[Actor], name: str, method: Method) -> Method:
-        """`method` for what the owner sent: decoded, checked, and counted."""
-        declared = self.table.handlers[name].raises
-        host, link = self.host, self.host.link
+    def _checked(self, cls: type[Actor], message: Arrival | ArrivedAsk) -> Call:
+        """The arguments. Raises ArgumentsRefusedError."""
+        link = self.host.link
+        try:
+            call = link.passing.read_parcel(message.args)
+            return link.signatures.arguments(cls, message.name, call, self.path)
+        except (MessageRefused, DecodeError) as error:
+            self.host.finished(message.number, is_told=type(message) is ArrivedAsk)
+            raise ArgumentsRefusedError(str(error.__cause__ or error)) from error
 
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            if len(args) != 1 or type(args[0]) is not Arrival:
-                return await method(*args, **kwargs)  # its own timer's
-            number, current = args[0].number, self.current
-            host.begun(number)
-            is_told = False
-            try:
-                found = link.passing.read_call(args[0].body)
-                given, named = link.signatures.arguments(cls, name, found, self.path)
-            except (MessageRefused, DecodeError) as error:
-                host.finished(number, is_told=type(current) is Ask)
-                raise ArgumentsRefusedError(str(error.__cause__ or error)) from error
-            try:
-                result = await method(*given, **named)
-                is_told = type(current) is Ask and not current.deferred and not current.slot.done()
-            except Exception as error:
-                if not declared or not isinstance(leaf_of(error), declared):
-                    raise
-                host.finished(number, is_told=type(current) is Ask)
-                raise
-            except self.system.cancelled:
-                host.finished(number, is_told=False)
-                raise
-            host.finished(number, is_told=is_told)
-            return result
-
-        return call
+    def _shapes(self, cls: type[Actor], name: str) -> Shapes:
+        found = self.shapes.get(name)
+        if found is None:
+            found = self.shapes[name] = self.host.link.signatures.shapes(cls, name)
+        return found
 
     def mark_started(self) -> None:
         super().mark_started()
@@ -97,26 +106,25 @@ class HostCell(Cell):
     def asker_of_gone(self, number: int) -> None:
         """The asker of that message has gone."""
         for message in self.inbox.items:
-            if _number_of(message) == number:
+            if number_of(message) == number:
                 self.inbox.items.remove(message)
                 self.host.send([Kind.dropped, number])
                 return
-        if isinstance(self.current, Ask) and _number_of(self.current) == number:
+        if isinstance(self.current, ArrivedAsk) and self.current.number == number:
             self.asker_gone(self.current)
 
     def asker_gone(self, ask: Ask, cancelled: BaseException | None = None) -> None:
-        if _number_of(ask) is not None:
-            slot: ReplySlot = ask.slot  # type: ignore[assignment]  # whoever arrives has one
-            slot.dropped()
+        if isinstance(ask, ArrivedAsk):
+            ask.dropped()
         super().asker_gone(ask, cancelled)
 
     def dead_letter(self, message: Message, reason: DeadLetterReason, errors: tuple[BaseException, ...] = ()) -> None:
-        number = _number_of(message)
+        number = number_of(message)
         if number is None:
             super().dead_letter(message, reason, errors)
         elif not self.is_ending and reason is not DeadLetterReason.stopping:
             if number > self.host.progress.finished:
-                self.host.begun(number)
+                self.host.progress.begun = number
                 self.host.finished(number, is_told=False)
             self.host.letter(handler_name(message), reason, errors)
 
@@ -147,9 +155,3 @@ class HostCell(Cell):
         self.is_ending = self.restarting = True
         self.current = None  # what becomes of it is for the owner to say
         return self.exit_reason_of(leaf_of(error))
-
-
-def _number_of(message: Message) -> int | None:
-    """Of a message of the owner; None for any other."""
-    args = message[1] if isinstance(message, tuple) else getattr(message, "args", ())
-    return args[0].number if len(args) == 1 and type(args[0]) is Arrival else None

@@ -5,29 +5,26 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from actorflow.actors.actor import Actor
-from actorflow.actors.codec import DecodeError
 from actorflow.actors.codec.type_names import UnknownType
 from actorflow.actors.dead_letters import DeadLetterReason
-from actorflow.actors.envelope import Ask, Message
+from actorflow.actors.envelope import Ask
 from actorflow.actors.errors import ProcessLost, RemoteError
-from actorflow.actors.placement.flight import Flight, Progress
-from actorflow.actors.placement.frames import Kind, NotAFrame, pack_frame, read_frame
+from actorflow.actors.placement.exchange import Exchange
+from actorflow.actors.placement.flight import Progress
+from actorflow.actors.placement.frames import Kind, pack_frame, read_frame
 from actorflow.actors.placement.host_process import HostProcess
 from actorflow.actors.placement.link import Link
 from actorflow.actors.placement.passing import RESOLVER
 from actorflow.actors.placement.places import places_of
 from actorflow.actors.placement.stderr_tail import StderrTail
-from actorflow.actors.placement.wire_slots import CallSlot
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Killed, Shutdown, describe
 from actorflow_supervisors.memory import mebibytes
 from actorflow_supervisors.process import Process, ProcessStartFailed, QuotaBreach
-from actorflow_transports.errors import TransportError
 from actorflow_transports.interface import Connection, ConnectionOptions
 from actorflow_transports.subprocess import from_socket
 
@@ -50,10 +47,6 @@ class Incarnation:
         self.cell = cell
         self.system = cell.system
         self.lost: BaseException | None = None
-        self._flight: Flight[Message] = Flight(cell.placement.window)
-        self._asks: dict[int, Ask] = {}
-        self._outgoing: deque[list[Any]] = deque()
-        self._pending = self.system.seam.waiter()
         self._changed = self.system.seam.waiter()
         self._is_up = False
         self._is_over = False
@@ -62,6 +55,7 @@ class Incarnation:
         self._places = places_of(self.system)
         self._link = Link(self.system, self._send)
         self._link.aliases[cell] = cell.address
+        self._exchange = Exchange(cell, self._link, self._take)
 
     def wake(self) -> None:
         """The cell has a signal for it."""
@@ -96,7 +90,7 @@ class Incarnation:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._receive, connection)
-                tasks.start_soon(self._write, connection)
+                tasks.start_soon(self._exchange.write, connection)
                 tasks.start_soon(tail.run)
                 killed_after_s = await self._until_over()
                 await self._end(process, killed_after_s)
@@ -112,8 +106,7 @@ class Incarnation:
         """Nothing comes any more: every message in flight is settled."""
         self._is_over = True
         self._link.close(describe(reason))
-        self.cell.handled += self._flight.finished(progress.finished)
-        self.cell.landed(self._flight.land(progress.begun, progress.finished), self._asks, reason)
+        self._exchange.land(progress, reason)
 
     async def _until_over(self) -> float | None:
         """Wait for the end, and ask for it when it is wanted. Returns the grace if that was over before."""
@@ -164,92 +157,28 @@ class Incarnation:
             peak_rss_bytes=ended.peak_rss_bytes if breach is None else breach.peak_bytes,
         )
 
-    # What goes out.
-
-    def _send(self, frame: list[Any]) -> None:
-        if not self._is_over:
-            self._outgoing.append(frame)
-            self._pending.wake()
-
-    async def _write(self, connection: Connection) -> None:
-        try:
-            while True:
-                frame = self._next_frame()
-                if frame is None:
-                    self.cell.inbox.parked = CallSlot(self._pending.wake)
-                    await self._pending.wait()
-                elif not connection.try_send(frame):
-                    await connection.send(frame)
-        except TransportError:  # the receiver tells why
-            return
-        finally:
-            self.cell.inbox.parked = None
-
-    def _next_frame(self) -> list[Any] | None:
-        if self._outgoing:
-            return self._outgoing.popleft()
-        inbox, cell = self.cell.inbox, self.cell
-        while self._is_up and inbox.items and self._flight.has_room and not cell.asked_to_end:
-            message = inbox.items.popleft()
-            if inbox.waiting is not None and len(inbox.items) <= inbox.settings.low_water:
-                inbox.take_in()
-            frame = self._frame_of(message)
-            if frame is not None:
-                return frame
-        if inbox.waiting is not None and not inbox.items:
-            inbox.take_in()
-        return None
-
-    def _frame_of(self, message: Message) -> list[Any] | None:
-        """None for what nobody waits for any more."""
-        if isinstance(message, tuple):
-            name, (body,), _ = message
-            return [Kind.tell, self._flight.add(message), name, body]
-        ask: Any = message
-        if not isinstance(message, Ask):  # a tell that crashed an incarnation before
-            return [Kind.tell, self._flight.add(message), ask.name, ask.args[0]]
-        if ask.slot.done() or not self.cell.is_in_time(ask):
-            return None
-        number = self._flight.add(ask)
-        self._asks[number] = ask
-        return [Kind.ask, number, ask.name, ask.args[0], self._link.left_s(ask)]
+    # What goes out, and what comes in.
 
     def drop(self, ask: Ask) -> None:
         """Its asker has gone."""
-        number = next((number for number, known in self._asks.items() if known is ask), None)
-        if number is not None:
-            del self._asks[number]
-            self._send([Kind.drop, number])
+        self._exchange.drop(ask)
 
-    # What comes in.
+    def _send(self, frame: list[Any]) -> None:
+        if not self._is_over:
+            self._exchange.outgoing.add(frame)
 
     async def _receive(self, connection: Connection) -> None:
-        try:
-            while True:
-                for frame in await connection.receive_many():
-                    self._take(frame)
-        except (TransportError, DecodeError, NotAFrame) as error:
-            logger.debug("the process of %s: %s", self.cell.path, error)
+        error = await self._exchange.receive(connection)
+        logger.debug("the process of %s: %s", self.cell.path, error)
         self._is_over = True
         self._changed.wake()
 
     def _take(self, frame: list[Any]) -> None:
         match frame[0]:
-            case Kind.reply:
-                number = frame[1]
-                self._finished(number)
-                ask = self._asks.pop(number, None)
-                if ask is not None:
-                    self._link.settle(ask, frame[2], frame[3])
-            case Kind.done:
-                self._finished(frame[1])
-            case Kind.dropped:
-                self._flight.remove(frame[1])
-                self._pending.wake()
             case Kind.up:
                 self._is_up = True
                 self.cell.started(_class_called(frame[1]))
-                self._pending.wake()
+                self._exchange.up()
                 self._places.refill(self.cell.spec.module)
             case Kind.letter:
                 name, reason, why = frame[1:]
@@ -259,11 +188,6 @@ class Incarnation:
                 self._ended(self._link.passing.read_reason(frame[1]))
             case _:
                 self._link.receive(frame)
-
-    def _finished(self, number: int) -> None:
-        self.cell.handled += self._flight.finished(number)
-        if self.cell.inbox.items:
-            self._pending.wake()
 
     def _ended(self, reason: ExitReason) -> None:
         asked = self.cell.asked_to_end

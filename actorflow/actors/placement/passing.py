@@ -7,12 +7,12 @@ run again; otherwise as a `RemoteError` that says what it was. References to act
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from actorflow.actors.codec import Codec, CodecError, TypeResolver
-from actorflow.actors.codec.lower import SCALARS
+from actorflow.actors.codec.lower import MAX_INT, MIN_INT, SCALARS
 from actorflow.actors.codec.type_names import UnknownType, UnnamedType
 from actorflow.actors.codec.wire import pack
 from actorflow.actors.errors import ActorCrashed, MessageRefused, RemoteError
@@ -37,6 +37,12 @@ CODEC: Final = Codec(RESOLVER)
 
 _FLAT: Final[frozenset[type]] = frozenset({type(None), bool, int, float, str})
 """What travels as it is. Bytes do not, since large ones go beside the message."""
+
+_SIZELESS: Final[frozenset[type]] = frozenset({type(None), bool, float})
+MAX_PLAIN_LENGTH: Final = 4096
+"""Of a str or bytes among plain values, so that a frame of many is bounded."""
+MAX_PLAIN: Final = 16
+"""Plain arguments of one call."""
 
 _PLAIN_REASONS: Final[Mapping[str, type[Any]]] = {
     kind.__name__: kind for kind in (Normal, Shutdown, Killed, NoProc, NodeDown)
@@ -72,6 +78,18 @@ class Passing:
     def read(self, body: bytes) -> Any:
         """Raises DecodeError."""
         return with_refs_replaced(CODEC.decode(body), Address, self._to_ref)
+
+    def read_parcel(self, parcel: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a call of a placed actor. Raises DecodeError, MessageRefused."""
+        if type(parcel) is bytes:
+            return self.read_call(parcel)
+        args: list[Any] = parcel
+        named: dict[str, Any] = {}
+        if args and type(args[-1]) is dict:
+            *args, named = args
+        if not SCALARS.issuperset(map(type, args)) or not SCALARS.issuperset(map(type, named.values())):
+            raise MessageRefused("arguments that are not plain came as plain ones")
+        return tuple(args), named
 
     def pack_call(self, args: tuple[Any, ...], kwargs: dict[str, Any], where: str) -> bytes:
         """The body of a call. Raises MessageRefused."""
@@ -132,6 +150,25 @@ class Passing:
         if name == "InitFailed":
             return InitFailed(self.read_error(fields))
         return cast("ExitReason", _PLAIN_REASONS[name](**fields))
+
+
+def is_plain(value: object) -> bool:
+    """Whether it is carried as it is, never changes and is small: it may be packed later, with others."""
+    kind = type(value)
+    if kind is int:
+        return MIN_INT <= cast("int", value) <= MAX_INT
+    if kind is str or kind is bytes:
+        return len(cast("str", value)) <= MAX_PLAIN_LENGTH
+    return kind in _SIZELESS
+
+
+def is_plain_call(args: Collection[object], kwargs: Mapping[str, object] | None) -> bool:
+    """Whether all arguments are plain, and few."""
+    return _are_plain(args) and (not kwargs or _are_plain(kwargs.values()))
+
+
+def _are_plain(values: Collection[object]) -> bool:
+    return len(values) <= MAX_PLAIN and all(map(is_plain, values))
 
 
 def type_name(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from actorflow.actors.placement.delivery import class_of, deliver
 from actorflow.actors.placement.exports import exports_of
 from actorflow.actors.placement.flight import Landing
 from actorflow.actors.placement.incarnation import Incarnation
-from actorflow.actors.placement.passing import Address, Passing
+from actorflow.actors.placement.passing import Address, Passing, is_plain_call
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, Killed
 from actorflow_supervisors.subprocess_child import Subprocess as ChildSubprocess
@@ -120,14 +120,26 @@ class PlacedCell(Cell):
     # What senders call.
 
     async def admit_tell(self, message: Tell) -> None:
-        await admission.admit_tell(self, self._packed_tell(message))
+        message = self._packed_tell(message)
+        if self._has_room():
+            self.inbox.put(message)
+        else:
+            await admission.admit_tell(self, message)
 
     def admit_nowait(self, message: Tell) -> bool:
         return admission.admit_nowait(self, self._packed_tell(message))
 
     async def admit_ask(self, ask: Ask) -> None:
         self._pack_ask(ask)
-        await admission.admit_ask(self, ask)
+        if self._has_room():
+            self.inbox.put(ask)
+        else:
+            await admission.admit_ask(self, ask)
+
+    def _has_room(self) -> bool:
+        """Whether admission would only append."""
+        inbox = self.inbox
+        return inbox.has_room and not inbox.closed and self.system.boundary is None
 
     def relay(self, message: Tell | Ask, taken: Callable[[], None]) -> None:
         """For the link of another process that calls this actor."""
@@ -138,15 +150,20 @@ class PlacedCell(Cell):
             deliver(self, self._packed_tell(message), taken)
 
     def _packed_tell(self, message: Tell) -> Tell:
+        """As it is where its arguments are plain, since nobody can change those; else with a body in their place."""
         name, args, kwargs = message
-        return (name, (self._passing.pack_call(args, kwargs or {}, self._where(name)),), None)
+        if is_plain_call(args, kwargs):
+            return message
+        return (name, self._body(name, args, kwargs), None)
 
     def _pack_ask(self, ask: Ask) -> None:
-        ask.args = (self._passing.pack_call(ask.args, ask.kwargs, self._where(ask.name)),)
-        ask.kwargs = {}
+        if not is_plain_call(ask.args, ask.kwargs):
+            ask.args = self._body(ask.name, ask.args, ask.kwargs)
+            ask.kwargs = {}
 
-    def _where(self, name: str) -> str:
-        return f"arguments of {name} for {self.path!r}"
+    def _body(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+        where = f"arguments of {name} for {self.path!r}"
+        return self._passing.pack_call(args, kwargs or {}, where)
 
     def asker_gone(self, ask: Ask, cancelled: BaseException | None = None) -> None:
         super().asker_gone(ask, cancelled)

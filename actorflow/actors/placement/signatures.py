@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 from actorflow.actors.actor import Actor
 from actorflow.actors.dispatch import table_of
 from actorflow.actors.errors import MessageRefused, UnknownHandler
+from actorflow.actors.placement.shapes import Shapes, shapes_of
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and named arguments."""
@@ -19,6 +20,7 @@ class Signatures:
     """Checks strictly: what comes in must already be of its type. Keeps how each handler does it."""
 
     def __init__(self) -> None:
+        self._shapes: dict[tuple[type, str], Shapes] = {}
         self._call: Any = importlib.import_module("pydantic_core").ArgsKwargs
         self._arguments: dict[tuple[type, str], Any] = {}
         self._replies: dict[tuple[type, str], Any] = {}
@@ -35,12 +37,25 @@ class Signatures:
             raise MessageRefused(f"arguments do not fit {name} of {path!r}: {error}") from error
         return tuple(checked), named
 
+    def shapes(self, cls: type[Actor], name: str) -> Shapes:
+        """Which plain arguments and replies need no other check; none for a signature that cannot be checked."""
+        found = self._shapes.get((cls, name))
+        if found is None:
+            try:
+                self._arguments[cls, name] = _arguments_validator(cls, name, "")
+                found = shapes_of(getattr(cls, name))
+            except Exception:  # noqa: BLE001 - told when it is called
+                found = Shapes()
+            self._shapes[cls, name] = found
+        return found
+
     def prepare(self, cls: type[Actor]) -> None:
         """Read the signatures of all handlers now; what is wrong with one is told when it is called."""
         for name in table_of(cls).handlers:
             with contextlib.suppress(Exception):
                 self._arguments[cls, name] = _arguments_validator(cls, name, "")
                 self._replies[cls, name] = _reply_adapter(cls, name)
+                self.shapes(cls, name)
 
     def reply(self, cls: type[Actor], name: str, reply: object, path: str) -> Any:
         """The reply, which is of the declared type. Raises MessageRefused."""

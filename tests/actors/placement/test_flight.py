@@ -40,9 +40,9 @@ def test_what_a_process_left_behind_follows_from_its_two_counts(
 def test_there_is_room_for_a_window_of_messages_that_are_not_known_to_be_finished() -> None:
     flight = flight_of(3, window=3)
 
-    rooms = [flight.has_room]
+    rooms = [flight.room > 0]
     assert flight.finished(2) == 2
-    rooms.append(flight.has_room)
+    rooms.append(flight.room > 0)
     oldest = [flight.oldest]
     flight.remove(3)
     oldest.append(flight.oldest)

@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actorflow.actors.codec.wire import pack
-from actorflow.actors.placement.frames import Kind, NotAFrame, pack_frame, read_frame
+from actorflow.actors.placement.frames import How, Kind, NotAFrame, pack_frame, read_frame
 
 FRAMES: list[list[Any]] = [
-    [Kind.tell, 1, "add", b"x"],
-    [Kind.ask, 2, "add", b"x", None],
-    [Kind.ask, 2, "add", b"x", 0.5],
+    [Kind.messages, 7, "add", b"x", False],
+    [Kind.messages, 7, "add", [1, "two", {"three": 3.0}], None, "get", [], 0.5, "add", b"x", False],
+    [Kind.replies, 3, How.plain, 1],
+    [Kind.replies, 3, How.plain, None, 2, How.value, b"x", 4, How.error, b"x"],
+    [Kind.drop, 2],
     [Kind.ended, b"why"],
     [Kind.call, 1, 2, "add", b"", None, True],
 ]
@@ -30,8 +32,17 @@ NO_FRAMES: list[tuple[object, str]] = [
     ({"a": 1}, "not a list"),
     ([99], "kind 99 is unknown"),
     ([[]], "unknown"),
-    ([Kind.tell, 1, "add"], "the fields of tell do not fit"),
-    ([Kind.tell, "1", "add", b""], "the fields of tell do not fit"),
+    ([Kind.letter, "add", "crashed"], "the fields of letter do not fit"),
+    ([Kind.messages], "the fields of messages do not fit"),
+    ([Kind.messages, 1], "the fields of messages do not fit"),
+    ([Kind.messages, "1", "add", b"", None], "the fields of messages do not fit"),
+    ([Kind.messages, 1, "add", b""], "the fields of messages do not fit"),
+    ([Kind.messages, 1, "add", b"", None, "add", {}, None], "the fields of messages do not fit"),
+    ([Kind.messages, 1, "add", b"", None, 2, b"", None], "the fields of messages do not fit"),
+    ([Kind.messages, 1, "add", b"", "soon"], "the fields of messages do not fit"),
+    ([Kind.replies], "the fields of replies do not fit"),
+    ([Kind.replies, 1, How.plain], "the fields of replies do not fit"),
+    ([Kind.replies, 1, How.plain, 2, 3, How.plain, [4]], "the fields of replies do not fit"),
     ([Kind.done, None], "the fields of done do not fit"),
 ]
 
