@@ -43,7 +43,7 @@ class WatchedTree:
     def sample(self, now_s: float) -> int:
         """Measure now; at the first breach calls `on_breach`. Returns bytes."""
         if self._samples % RESCAN_SAMPLES == 0:
-            self._rescan()
+            self.rescan()
         self._samples += 1
         used_bytes = self._resident_bytes()
         self.peak_bytes = max(self.peak_bytes, used_bytes)
@@ -55,6 +55,13 @@ class WatchedTree:
     def pids(self) -> tuple[int, ...]:
         """The processes that the next sample reads."""
         return tuple(self._processes)
+
+    def rescan(self) -> None:
+        """Look for what it has started."""
+        for pid in _tree(self.pid):
+            if pid not in self._processes:
+                with contextlib.suppress(OSError):
+                    self._processes[pid] = _Resident(pid)
 
     def close(self) -> None:
         for resident in self._processes.values():
@@ -84,12 +91,6 @@ class WatchedTree:
             except OSError:  # it has ended
                 self._processes.pop(pid).close()
         return total
-
-    def _rescan(self) -> None:
-        for pid in _tree(self.pid):
-            if pid not in self._processes:
-                with contextlib.suppress(OSError):
-                    self._processes[pid] = _Resident(pid)
 
 
 class _Resident:

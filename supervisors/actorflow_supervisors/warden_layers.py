@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from actorflow_supervisors.prctl import has_prctl
 from actorflow_supervisors.process_tree import PROCFS
 from actorflow_supervisors.warden import is_supported
+from actorflow_supervisors.warden_cgroup import found_here
 from actorflow_supervisors.zygote_marker import can_rewrite
 
 
@@ -23,13 +24,14 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """What a system offers."""
+    """What a system offers. why_no_groups: why no cgroups can be made, "" where they can."""
 
     has_warden: bool
     has_prctl: bool
     has_procfs: bool
     has_prlimit: bool
     can_rewrite: bool
+    why_no_groups: str
 
 
 def layers(system: System | None = None) -> tuple[Layer, ...]:
@@ -42,6 +44,7 @@ def layers(system: System | None = None) -> tuple[Layer, ...]:
     | parent death signal | prctl |
     | memory sampling | /proc, for the warden; else by the loop |
     | hard memory limit | prlimit, /proc |
+    | kernel memory limit | the warden, cgroup v2 with memory in a group that may be written |
     | zygote | the warden, and that a process can write over its environment |
     """
     found = this_system() if system is None else system
@@ -77,6 +80,12 @@ def layers(system: System | None = None) -> tuple[Layer, ...]:
             "what grows between two samples is not held",
         ),
         _layer(
+            "kernel memory limit",
+            found.has_warden and not found.why_no_groups,
+            "a tree with a quota is a cgroup of its own, which the kernel kills whole above it",
+            f"samples alone hold trees to their quotas ({found.why_no_groups})",
+        ),
+        _layer(
             "zygote",
             found.has_warden and found.has_prctl and found.can_rewrite,
             "workers are forked from an interpreter that has imported what they need",
@@ -92,6 +101,7 @@ def this_system() -> System:
         has_procfs=PROCFS,
         has_prlimit=hasattr(resource, "prlimit"),
         can_rewrite=hasattr(os, "fork") and can_rewrite(),
+        why_no_groups=found_here()[1],
     )
 
 

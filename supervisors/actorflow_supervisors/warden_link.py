@@ -21,6 +21,7 @@ from anyio import to_thread
 from actorflow_supervisors.loop import Home
 from actorflow_supervisors.process import ProcessExit, QuotaBreach
 from actorflow_supervisors.process_tree import carriers
+from actorflow_supervisors.warden_cgroup import VARIABLE
 from actorflow_supervisors.warden_end import LIMIT_S, kill_all
 from actorflow_supervisors.warden_frames import Frame, FrameError, FrameSocket
 from actorflow_supervisors.warden_process import WardenProcess
@@ -32,8 +33,8 @@ BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from actorflow_supervisors
 
 CLOSE_LIMIT_S = 2 * LIMIT_S
 _FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_KEPT = ("ACTORFLOW_PROCESS_", "ACTORFLOW_OWNER_", "LD_LIBRARY_PATH")
-"""Of the environment: the marks of those above, who find the warden by them, and what the interpreter may need."""
+_KEPT = ("ACTORFLOW_PROCESS_", "ACTORFLOW_OWNER_", VARIABLE, "LD_LIBRARY_PATH")
+"""Of the environment: the marks of those above, who find the warden by them, and what it or the interpreter needs."""
 
 
 class Link:

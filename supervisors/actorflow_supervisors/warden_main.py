@@ -32,6 +32,7 @@ import time
 from collections.abc import Callable
 
 from actorflow_supervisors.prctl import become_subreaper
+from actorflow_supervisors.warden_cgroup import Groups
 from actorflow_supervisors.warden_end import end_all
 from actorflow_supervisors.warden_frames import Frame, FrameError, FrameSocket
 from actorflow_supervisors.warden_orphans import look_after_orphans
@@ -66,6 +67,7 @@ class Warden:
     def __init__(self, supervisor: FrameSocket, supervisor_pid: int, supervisor_pidfd: int, marker: bytes) -> None:
         self.pid = os.getpid()
         self.spawner = Spawner()
+        self.groups = Groups()
         self._supervisor = supervisor
         self._supervisor_pidfd = supervisor_pidfd
         self._marker = marker
@@ -96,6 +98,7 @@ class Warden:
             self._tell_memory()
             self._write()
         end_all(self._supervisor_pidfd, self._marker)
+        self.groups.close()
 
     # what trees and zygotes ask
 

@@ -1,12 +1,19 @@
 """Warden memory: when a tree is measured next, and what is said about it.
 
 A poll, since the system offers no event for resident memory: every 50 ms while a tree has a quota or grows, more and
-more rarely where neither is so, never where nobody wants to know.
+more rarely where neither is so, never where nobody wants to know. Where the kernel takes a limit from us, it holds the
+quota beside that (`warden_cgroup`).
 """
 
 from __future__ import annotations
 
+import contextlib
+
 from actorflow_supervisors.memory_tree import WatchedTree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself is not worth its import
+    from actorflow_supervisors.warden_cgroup import Groups, Leaf
 
 INTERVAL_S = 0.05
 """Seconds between two samples of a tree that has a quota, or whose memory changes."""
@@ -28,12 +35,15 @@ def next_interval_s(last_s: float, *, has_quota: bool, moved: bool) -> float:
 class TreeMemory:
     """The memory of one tree.
 
-    due_s: when to sample next, None for never. quota_bytes: None for none. last_bytes: of the last sample. peak_bytes:
-    the most since the quota was set.
+    groups: where it may get one of the kernel's, under its number there. due_s: when to sample next, None for never.
+    quota_bytes: None for none. last_bytes: of the last sample. peak_bytes: the most since the quota was set.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, groups: Groups, number: int) -> None:
         self.pid = pid
+        self._groups = groups
+        self._number = number
+        self._leaf: Leaf | None = None
         self.due_s: float | None = None
         self.quota_bytes: int | None = None
         self.last_bytes = 0
@@ -48,8 +58,14 @@ class TreeMemory:
         return self._tree is not None and self._tree.breached
 
     @property
+    def was_killed(self) -> bool:
+        """The kernel has killed it for its quota."""
+        return self._leaf is not None and self._leaf.has_killed
+
+    @property
     def peak_bytes(self) -> int:
-        return 0 if self._tree is None else self._tree.peak_bytes
+        sampled = 0 if self._tree is None else self._tree.peak_bytes
+        return max(sampled, self._leaf.peak_bytes) if self.was_killed and self._leaf is not None else sampled
 
     def watch(self, now_s: float) -> None:
         """Measure from now on, with a quota or without."""
@@ -61,12 +77,28 @@ class TreeMemory:
         """Another quota, or none, from now on."""
         self.quota_bytes = quota_bytes
         self.watch(now_s)
-        if self._tree is not None:
+        if self._tree is not None and not self._ended:
             self._tree.limit_bytes = quota_bytes
             self._tree.peak_bytes = 0
             self._tree.breached = False
             self._interval_s = INTERVAL_S
             self.due_s = now_s
+            self._hold(self._tree)
+
+    def _hold(self, tree: WatchedTree) -> None:
+        """Have the kernel hold the quota, too, where it does that for us."""
+        if self._leaf is None:
+            if self.quota_bytes is not None:
+                tree.rescan()
+                self._leaf = self._groups.leaf(self._number, self.quota_bytes, tree.pids)
+            return
+        with contextlib.suppress(OSError):
+            self._leaf.hold(self.quota_bytes)
+
+    def kill(self) -> None:
+        """End what the kernel holds for it, at once."""
+        if self._leaf is not None:
+            self._leaf.kill()
 
     def sample(self, now_s: float) -> bool:
         """Measure if that is due; True where the quota is exceeded then."""
@@ -91,6 +123,13 @@ class TreeMemory:
         self.due_s = None
         if self._tree is not None:
             self._tree.close()
+
+    def close(self) -> None:
+        """Nothing is left of it."""
+        self.end()
+        if self._leaf is not None:
+            self._groups.forget(self._leaf)
+            self._leaf = None
 
 
 def _nothing() -> None:

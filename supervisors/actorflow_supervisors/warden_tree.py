@@ -19,10 +19,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing itself is not worth its import
     from typing import Protocol
 
+    from actorflow_supervisors.warden_cgroup import Groups
+
     class Loop(Protocol):
         """What a tree asks of its warden."""
 
         pid: int
+        groups: Groups
 
         def now_s(self) -> float: ...
         def is_root(self, pid: int) -> bool: ...
@@ -51,7 +54,7 @@ class Tree:
         self.stopped_limit_s = stopped_limit_s
         self.cause = ""
         self.survivors: list[int] = []
-        self.memory = TreeMemory(pid)
+        self.memory = TreeMemory(pid, loop.groups, id)
         self.pidfd = os.pidfd_open(pid)
         stat = stat_of(pid)
         self.started = 0.0 if stat is None else stat.started
@@ -117,6 +120,8 @@ class Tree:
     def _root_ended(self) -> None:
         self._loop.unwatch(self.pidfd)
         self._stopped_from_s = None
+        if self._ladder.stage is Stage.running and self.memory.was_killed:
+            self.cause = "memory"
         self.memory.end()
         self._do(self._ladder.happened(Event.ended, self._loop.now_s()))
 
@@ -140,6 +145,7 @@ class Tree:
     def _kill(self) -> None:
         """Stop every process first, so that none starts another while we look."""
         self._stopped_from_s = None
+        self.memory.kill()
         stopped: set[Member] = set()
         for _ in range(_SWEEPS):
             new = [member for member in self._members() if member not in stopped]
@@ -162,9 +168,9 @@ class Tree:
     def _bury(self) -> None:
         self.survivors = [member.pid for member in self._held if is_alive(member)]
         self._ladder.buried()
-        self.memory.end()
         self.close()
         self._loop.gone(self)
+        self.memory.close()
 
     def _settle(self) -> None:
         if not self._held and not self._has_unheld:

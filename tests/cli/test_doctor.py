@@ -19,8 +19,10 @@ MOUNTS = """\
 41 28 0:36 / /mnt/with\\040space rw - tmpfs tmpfs rw
 """
 
-BARE = System(has_warden=False, has_prctl=False, has_procfs=False, has_prlimit=False, can_rewrite=False)
-LINUX = System(has_warden=True, has_prctl=True, has_procfs=True, has_prlimit=True, can_rewrite=True)
+BARE = System(
+    has_warden=False, has_prctl=False, has_procfs=False, has_prlimit=False, can_rewrite=False, why_no_groups="none here"
+)
+LINUX = System(has_warden=True, has_prctl=True, has_procfs=True, has_prlimit=True, can_rewrite=True, why_no_groups="")
 
 
 @pytest.mark.parametrize(
