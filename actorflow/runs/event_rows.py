@@ -42,6 +42,10 @@ Row = tuple[int, bytes]
 """(seq, encoded event)."""
 
 
+_REFERENCE_HEAD: Final = b"\x92\xc4\x20"
+"""How `[digest, size]` begins: an array of two, and 32 bytes."""
+
+
 class RowError(ValueError):
     """Bytes that are no row of this format."""
 
@@ -102,6 +106,21 @@ def decode_row(data: bytes, seq: int = 0, source: ValueSource | None = None) -> 
         return ts, _DECODERS[code](*fields)
     except Exception as exc:
         raise RowError(f"{len(data)} bytes are no row of a journal: {type(exc).__name__}: {exc}") from exc
+
+
+def require_row(data: bytes) -> None:
+    """Raises RowError for what is no row of this format, without making an event of it."""
+    try:
+        _, code, *_ = cast("list[Any]", unpack(data, _no_extension))
+        if code not in _DECODERS:
+            _ = _DECODERS_WITH_VALUES[code]
+    except Exception as exc:
+        raise RowError(f"{len(data)} bytes are no row of a journal: {type(exc).__name__}: {exc}") from exc
+
+
+def may_name_large_value(data: bytes) -> bool:
+    """False if no value of that row stands outside of it; seldom True without one."""
+    return _REFERENCE_HEAD in data
 
 
 def _no_extension(code: int, _: bytes) -> object:
@@ -230,7 +249,8 @@ _ENCODERS_WITH_VALUES: Final[dict[type, Callable[[float, Any, Keep], list[object
 
 # -- from disk --------------------------------------------------------------------------------------------------------
 
-_CAUSES: Final[dict[str | None, Cause | None]] = {None: None, **{cause.value: cause for cause in Cause}}
+# Calling an enum costs as much as all else of a row.
+_CAUSES: Final = {cause.value: cause for cause in Cause}
 _ATTEMPT_STATES: Final = {state.value: state for state in AttemptState}
 
 
@@ -338,8 +358,8 @@ def _to_attempt_finished(place: Place, *fields: Any) -> AttemptFinished:
         map_index=map_index,
         attempt=attempt,
         state=_ATTEMPT_STATES[state],
-        cause=Cause(cause),
-        error=_to_error(error),
+        cause=_CAUSES[cause],
+        error=None if error is None else _to_error(error),
         worker=worker,
         peak_rss_bytes=peak_rss_bytes,
         cpu_s=cpu_s,
@@ -385,7 +405,7 @@ def _to_run_finished(
     return RunFinished(
         run_id=run_id,
         status=RunStatus(status),
-        cause=_CAUSES[cause],
+        cause=None if cause is None else _CAUSES[cause],
         result=None if result is None else _to_value(result, place),
         error=_to_error(error),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import string
 from typing import Any
@@ -12,7 +13,14 @@ from hypothesis import strategies as st
 
 from actorflow.actors.codec import EncodeError
 from actorflow.actors.codec.wire import pack
-from actorflow.runs.event_rows import RowError, decode_row, encode_row
+from actorflow.runs.event_rows import (
+    RowError,
+    decode_row,
+    encode_row,
+    inline,
+    may_name_large_value,
+    require_row,
+)
 from actorflow.runs.events import (
     EVENT_NAMES,
     AttemptFinished,
@@ -231,6 +239,28 @@ def test_a_parameter_that_cannot_be_encoded_is_named() -> None:
 def test_bytes_that_are_no_row_are_refused(data: bytes) -> None:
     with pytest.raises(RowError, match="no row of a journal"):
         decode_row(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xc1", pack([]), pack([0.0]), pack([0.0, 99]), pack([0.0, [4]]), pack(7)])
+def test_bytes_that_are_no_row_are_refused_without_making_an_event(data: bytes) -> None:
+    with pytest.raises(RowError, match="no row of a journal"):
+        require_row(data)
+
+
+@given(event=events)
+def test_a_row_with_its_values_in_it_is_passed_without_making_an_event(event: Event) -> None:
+    require_row(encode_row(0.0, event))
+
+
+@pytest.mark.parametrize("is_large", [True, False])
+def test_a_row_that_names_a_large_value_is_told_by_its_bytes(is_large: bool) -> None:
+    value = Value.of(b"some value")
+    event = TaskFinished("t", 3, TaskState.succeeded, Cause.reused, None, value)
+    digest = hashlib.sha256(value.data()).digest()
+
+    row = encode_row(0.0, event, (lambda name, value: [digest, 100_000]) if is_large else inline)
+
+    assert may_name_large_value(row) is is_large
 
 
 @given(event=events, cut=st.integers(0, 400))
