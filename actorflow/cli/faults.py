@@ -8,8 +8,9 @@ from actorflow.cli.exits import ExitCode
 from actorflow.flows.faults import Fault, FlowFaults
 from actorflow.flows.graph import Location
 from actorflow.flows.places import shown_file, source_line
-from actorflow.runs.store_errors import JournalFailed, StoreError
+from actorflow.runs.store_errors import JournalDamaged, JournalFailed, StoreError
 
+_ACCEPT_LOSS = "or give up what is lost and run it again: actorflow resume {} --accept-loss"
 REPORT = "this is a bug in actorflow, not in your file: please report it with the lines above"
 
 
@@ -21,6 +22,8 @@ def complaint_about(error: Exception) -> Complaint:
         case JournalFailed(path=path, problem=problem, help=help):
             remark = Remark(message=f"{path}: {problem}", help=help)
             return Complaint(remark, exit_code=ExitCode.failed)
+        case JournalDamaged(path=path, problem=problem, help=help):
+            return refusal(f"{path}: {problem}", f"{help}\n{_ACCEPT_LOSS.format(path.stem)}")
         case StoreError(path=path, problem=problem, help=help):
             return refusal(f"{path}: {problem}", help)
         case ActorflowError():

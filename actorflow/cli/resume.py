@@ -19,7 +19,7 @@ from actorflow.cli.options import (
     telling_options,
     workers_option,
 )
-from actorflow.cli.spans import line, strong
+from actorflow.cli.spans import dim, line, strong, warn
 from actorflow.cli.streams import Result, claimed_stdout, notes_to_stderr
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="For services: spend the retries that are left, leave what has ended, keep a pause.",
 )
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Of a damaged journal: go on from what can be trusted, run again what is lost, and keep all there was aside.",
+)
 @executor_option
 @workers_option
 @limit_options
@@ -49,6 +54,7 @@ def command(
     file: str | None,
     paused: bool,
     unattended: bool,
+    accept_loss: bool,
     executor: str | None,
     workers: int | None,
     limits: GivenLimits,
@@ -67,6 +73,7 @@ def command(
       actorflow resume @last
       actorflow resume 20261121-14 --executor thread
       actorflow resume @last --file moved/etl.py
+      actorflow resume @last --accept-loss
     """
     require_backend(backend)
     from actorflow.cli.requesting import Asked
@@ -75,7 +82,9 @@ def command(
     from actorflow.recompose.recorded import load_recorded_dag
     from actorflow.recompose.resume import Resumption, go_on
 
-    asked = Asked(store, run, command="resume")
+    asked = Asked(store, run, command="resume --accept-loss" if accept_loss else "resume")
+    if accept_loss:
+        _accept_loss(asked)
     if asked.stored.is_owned():
         return _after_a_pause(asked, as_json=telling.as_json)
     with claimed_stdout() as result:
@@ -98,6 +107,19 @@ def command(
             telling=telling,
         )
         return follow(followed, result)
+
+
+def _accept_loss(asked: Asked) -> None:
+    """Make a damaged journal sound again, and say what that costs. Raises RunInUse, JournalDamaged, JournalFailed."""
+    from actorflow.runs.salvage import loss_words, salvage
+
+    loss = salvage(asked.stored.path)
+    notes = notes_to_stderr()
+    if loss is None:
+        notes.say(line(dim("nothing is damaged")))
+    else:
+        damaged, *others = loss_words(loss)
+        notes.insist([line(warn("run "), strong(asked.run_id), f" {damaged}"), *[line(f"  {text}") for text in others]])
 
 
 def _after_a_pause(asked: Asked, *, as_json: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,9 +33,12 @@ from actorflow.runs.resume import (
     with_recorded_executors,
 )
 from actorflow.runs.runner import TakenUp
+from actorflow.runs.salvage import loss_words, salvage
 from actorflow.runs.states import RunStatus
 from actorflow.runs.store import SqliteStore
 from actorflow.telemetry.choice import AnyTracerProvider
+
+logger = logging.getLogger("actorflow.runs")
 
 _PAUSED = frozenset({RunStatus.pausing, RunStatus.paused})
 
@@ -61,6 +65,7 @@ def resume(
     executor: str | None = None,
     workers: int | None = None,
     unattended: bool = False,
+    accept_loss: bool = False,
     on_records: Observer | None = None,
     control: RunControl | None = None,
     telemetry: bool | AnyTracerProvider = False,
@@ -71,9 +76,11 @@ def resume(
     """Let a run go on that failed, was cancelled, or whose process is gone; what is committed does not run again.
 
     run_id: as for `actorflow show`. pipeline: its dag; None: loaded from the file it was started from. executor: other
-    than before. unattended: spend the budgets that are left, and leave what has ended; else they begin anew. A run that
-    had succeeded is told as it was, and nothing runs. The others as in `run`. Raises ResumeRefused, StructureChanged
-    with what differs in the dag, RunInUse while another process owns it, and what `run` raises.
+    than before. unattended: spend the budgets that are left, and leave what has ended; else they begin anew.
+    accept_loss: where the journal is damaged, go on from what can be trusted; a warning to the logger `actorflow.runs`
+    says what was lost. A run that had succeeded is told as it was, and nothing runs. The others as in `run`. Raises
+    ResumeRefused, StructureChanged with what differs in the dag, JournalDamaged, RunInUse while another process owns
+    it, and what `run` raises.
     """
 
     async def main() -> RunResult[Any]:
@@ -84,6 +91,7 @@ def resume(
             executor=executor,
             workers=workers,
             unattended=unattended,
+            accept_loss=accept_loss,
             on_records=on_records,
             control=control,
             telemetry=telemetry,
@@ -102,6 +110,7 @@ async def resume_async(
     executor: str | None = None,
     workers: int | None = None,
     unattended: bool = False,
+    accept_loss: bool = False,
     on_records: Observer | None = None,
     control: RunControl | None = None,
     telemetry: bool | AnyTracerProvider = False,
@@ -118,6 +127,9 @@ async def resume_async(
         values=values or ValueOptions(),
     )
     stored = SqliteStore(store).open_run(run_id)
+    loss = salvage(stored.path) if accept_loss else None
+    if loss is not None:
+        logger.warning("run %s: %s", loss.run_id, "; ".join(loss_words(loss)))
     how = Resumption(unattended=unattended)
     dag = dag_of(pipeline, stored)
     return await go_on(stored.run_id, dag, how, settings=settings, on_records=on_records, control=control)

@@ -336,7 +336,7 @@ def _initialised(path: Path, run_id: str, owner: Owner) -> sqlite3.Connection:
     connection: sqlite3.Connection | None = None
     try:
         connection = _connect(path)
-        _make_tables(connection, {"run_id": run_id, "created": time.time(), **_owner_meta(owner)})
+        make_tables(connection, {"run_id": run_id, "created": time.time(), **owner_meta(owner)})
         write_anchor(path, Anchor(run_id=run_id, seq=0, head=genesis(run_id).hex()))
         sync_directory(path.parent)
     except BaseException:
@@ -348,7 +348,8 @@ def _initialised(path: Path, run_id: str, owner: Owner) -> sqlite3.Connection:
     return connection
 
 
-def _make_tables(connection: sqlite3.Connection, meta: dict[str, object]) -> None:
+def make_tables(connection: sqlite3.Connection, meta: dict[str, object]) -> None:
+    """The tables of a new journal, in one transaction. meta: who owns it, and what else is said beside the rows."""
     connection.execute("BEGIN IMMEDIATE")
     for statement in _SCHEMA:
         connection.execute(statement)
@@ -362,12 +363,12 @@ def _take_over(connection: sqlite3.Connection, owner: Owner, version: int) -> No
     if version < LARGE_VALUES_SINCE:
         connection.execute(LARGE_VALUES_TABLE)
     connection.execute(f"PRAGMA user_version = {FORMAT}")
-    _set_meta(connection, _owner_meta(owner))
+    _set_meta(connection, owner_meta(owner))
     connection.execute("DELETE FROM meta WHERE key LIKE 'head%' OR key LIKE 'summary%'")
     connection.execute("COMMIT")
 
 
-def _owner_meta(owner: Owner) -> dict[str, object]:
+def owner_meta(owner: Owner) -> dict[str, object]:
     return {"owner_pid": owner.pid, "owner_started": owner.started, "owner_host": owner.host}
 
 

@@ -19,6 +19,7 @@ from actorflow.runs.large_values import SUFFIX as VALUES_SUFFIX
 from actorflow.runs.output_file import SUFFIX as OUTPUT_SUFFIX
 from actorflow.runs.run_lock import SUFFIX as LOCK_SUFFIX
 from actorflow.runs.run_lock import RunLock
+from actorflow.runs.salvage import MAKING_SUFFIX, set_aside_folders
 from actorflow.runs.states import TERMINAL_RUN_STATUSES, RunStatus
 from actorflow.runs.store_errors import RunInUse
 from actorflow.runs.tally import RunSummary
@@ -32,6 +33,7 @@ BESIDE: Final = (
     f"{JOURNAL_SUFFIX}-journal",
     ANCHOR_SUFFIX,
     f"{ANCHOR_SUFFIX}-part",
+    MAKING_SUFFIX,
     VALUES_SUFFIX,
     OUTPUT_SUFFIX,
     SOCKET_SUFFIX,
@@ -112,12 +114,13 @@ def finish_removals(folder: Path) -> None:
 
 def run_size(journal: Path) -> int:
     """Bytes of everything of that run."""
-    return sum(size_of(journal.with_suffix(suffix)) for suffix in (JOURNAL_SUFFIX, *BESIDE))
+    return sum(map(size_of, run_files(journal)))
 
 
 def run_files(journal: Path) -> Sequence[Path]:
     """Everything there is of that run but its lock."""
-    return [path for suffix in (JOURNAL_SUFFIX, *BESIDE) if (path := journal.with_suffix(suffix)).exists()]
+    found = [path for suffix in (JOURNAL_SUFFIX, *BESIDE) if (path := journal.with_suffix(suffix)).exists()]
+    return [*found, *set_aside_folders(journal)]
 
 
 def _locks_of_no_run(folder: Path) -> list[Path]:
@@ -127,8 +130,7 @@ def _locks_of_no_run(folder: Path) -> list[Path]:
 
 
 def _remove_rest(going: Path) -> None:
-    for suffix in BESIDE:
-        path = going.with_suffix(suffix)
+    for path in (*[going.with_suffix(suffix) for suffix in BESIDE], *set_aside_folders(going)):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

@@ -115,7 +115,7 @@ def _check_structure(path: Path, check: RunCheck) -> None:
 
 def _check_rows(reader: JournalReader, check: RunCheck) -> None:
     values = LargeValues(reader.path)
-    live = _LiveValues(values)
+    live = LiveValues(values)
     for seq, data in reader.rows():
         try:
             _, event = decode_row(data, seq, values)
@@ -139,7 +139,7 @@ def _check_value(values: LargeValues, reference: Reference, check: RunCheck, *, 
         check.problems.append(Problem(exc.seq, exc.problem.partition(": ")[2]))
 
 
-class _LiveValues:
+class LiveValues:
     """Which large values somebody may still read, by the fold that the owner released them by."""
 
     def __init__(self, values: LargeValues) -> None:
@@ -165,7 +165,11 @@ class _LiveValues:
     def references(self) -> list[tuple[Reference, bool]]:
         """Every large value with whether it must be there, in the order of the rows that name them first."""
         found = sorted(self._first.values(), key=lambda reference: reference.seq)
-        return [(reference, self._live[reference.digest] > 0) for reference in found]
+        return [(reference, self.readers(reference) > 0) for reference in found]
+
+    def readers(self, reference: Reference) -> int:
+        """How many rows name it whose value nobody has released."""
+        return self._live[reference.digest]
 
 
 def _size(path: Path) -> int:

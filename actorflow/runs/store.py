@@ -8,6 +8,7 @@
 | runs/RUN_ID.anchor | how long the journal is, told apart from it |
 | runs/RUN_ID.values/ | the run's largest values, a file each |
 | runs/RUN_ID.log.jsonl | what its tasks printed, where they did |
+| runs/RUN_ID.damaged-N/ | what a salvage set aside |
 | catalog.sqlite | a line for each run; rebuilt when lost or stale |
 
 Directories are made with mode 0700, files with 0600. What is raised: actorflow/runs/store_errors.py.

@@ -79,10 +79,10 @@ class AmbiguousRun(StoreError):
 class JournalDamaged(StoreError):
     """A row is not what was written. seq: of the first bad one; all before it are sound."""
 
-    def __init__(self, path: Path | str, seq: int, problem: str) -> None:
+    def __init__(self, path: Path | str, seq: int, problem: str, *, help: str = "") -> None:
         self.seq = seq
-        help = "restore the file from a copy; what it says from there on cannot be trusted"
-        super().__init__(path, f"damaged at row {seq}: {problem}", help)
+        mend = "restore the file from a copy; what it says from there on cannot be trusted"
+        super().__init__(path, f"damaged at row {seq}: {problem}", help or mend)
 
 
 class ValueReleased(StoreError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -342,3 +344,34 @@ def test_a_program_is_told_why_it_may_not_resume(tmp_path: Path) -> None:
     anyio.run(empty.close)
     with pytest.raises(ResumeRefused, match="has not begun"):
         actorflow.resume(empty.run_id, one, store=tmp_path)
+
+
+def test_a_damaged_journal_is_refused_and_with_accept_loss_what_is_lost_runs_again(failed: Path) -> None:
+    (failed / "mended").touch()
+    (journal,) = (failed / ".actorflow" / "runs").glob("*.sqlite")
+    with closing(sqlite3.connect(journal)) as connection:
+        connection.execute("UPDATE events SET data = x'00' WHERE seq = 6")
+        connection.commit()
+
+    refused = af(failed, "resume", "@last")
+    done = af(failed, "resume", "@last", "--accept-loss")
+
+    assert refused.code == 2
+    assert "damaged at row 6: its digest does not fit its content" in refused.err
+    assert f"actorflow resume {journal.stem} --accept-loss" in refused.err
+    assert (done.code, done.out) == (0, "12\n")
+    assert f"run {journal.stem} damaged: row 6: its digest does not fit its content\n" in done.err
+    assert "goes on from 5 sound rows; lost, and run again: " in done.err
+    assert f"all there was is kept in .actorflow/runs/{journal.stem}.damaged-1\n" in done.err
+    assert "rows" not in (failed / "effects").read_text().splitlines()
+    assert af(failed, "store", "verify", "@last").code == 0
+
+
+def test_accept_loss_takes_a_sound_run_as_it_is(failed: Path) -> None:
+    (failed / "mended").touch()
+
+    done = af(failed, "resume", "@last", "--accept-loss")
+
+    assert (done.code, done.out) == (0, "12\n")
+    assert "nothing is damaged" in done.err
+    assert (failed / "effects").read_text().split() == ["clean[1]", "total"]
