@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from actorflow_supervisors import NodeDown as NodeDown
     from actorflow_supervisors import NoProc as NoProc
     from actorflow_supervisors import Normal as Normal
+    from actorflow_supervisors import Recycling as Recycling
     from actorflow_supervisors import RestartIntensity as RestartIntensity
     from actorflow_supervisors import Shutdown as Shutdown
 
@@ -80,6 +81,7 @@ _HOME: Final = {
     "OutputLimits": "actorflow.runs.output_log",
     "OutputRecord": "actorflow.runs.output",
     "OutputSettings": "actorflow.runs.output_settings",
+    "Recycling": "actorflow_supervisors",
     "RestartIntensity": "actorflow_supervisors",
     "Retry": "actorflow.flows.retry",
     "RunControl": "actorflow.runs.control",
@@ -129,6 +131,7 @@ __all__ = [
     "OutputLimits",
     "OutputRecord",
     "OutputSettings",
+    "Recycling",
     "RestartIntensity",
     "Retry",
     "RunControl",

@@ -34,6 +34,7 @@ PUBLIC = [
     "OutputLimits",
     "OutputRecord",
     "OutputSettings",
+    "Recycling",
     "RestartIntensity",
     "Retry",
     "RunControl",

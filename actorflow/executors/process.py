@@ -17,7 +17,6 @@ import anyio
 from actorflow.actors.codec import EncodeError
 from actorflow.actors.ref import ActorRef
 from actorflow.executors.affinity import held_to
-from actorflow.executors.recycling import Recycling
 from actorflow.executors.worker_pool import STOP_LIMIT_S, WorkerPool, Workshop
 from actorflow.executors.worker_zygote import zygote_for
 from actorflow.runs.error_record import error_record
@@ -30,6 +29,7 @@ from actorflow.runs.worker_process import Launch, RequestTooLarge, WorkerLost, W
 from actorflow.runs.worker_protocol import Reply
 from actorflow_supervisors.memory import MemoryQuotaExceeded
 from actorflow_supervisors.memory_tree import WatchedTree
+from actorflow_supervisors.recycling import Recycling
 from actorflow_supervisors.warden import Zygote, shared_warden
 
 logger = logging.getLogger("actorflow.executors")

@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # typing itself is half of what the warden's start would cost
     from actorflow_supervisors.process import ProcessExit as ProcessExit
     from actorflow_supervisors.process import ProcessStartFailed as ProcessStartFailed
     from actorflow_supervisors.process import QuotaBreach as QuotaBreach
+    from actorflow_supervisors.recycling import Recycling as Recycling
     from actorflow_supervisors.strategy import Strategy as Strategy
     from actorflow_supervisors.strategy import restart_group as restart_group
     from actorflow_supervisors.subprocess_child import Subprocess as Subprocess
@@ -124,6 +125,7 @@ else:
             "ProcessStartFailed",
             "QuotaBreach",
         ),
+        "recycling": ("Recycling",),
         "strategy": (
             "Strategy",
             "restart_group",

@@ -13,10 +13,10 @@ import pytest
 
 from actorflow.actors.system import ActorSystem
 from actorflow.executors.process import ProcessExecutor
-from actorflow.executors.recycling import Recycling
 from actorflow.runs.executor import AttemptSpec, Outcome, RunSite
 from actorflow.runs.output_log import OutputLog
 from actorflow.runs.values import Value
+from actorflow_supervisors.recycling import Recycling
 from tests.faults import process_tasks
 
 MODULE = "tests.faults.process_tasks"

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from actorflow.executors.process import ProcessExecutor
-from actorflow.executors.recycling import Recycling
 from actorflow.runs import worker_process
 from actorflow.runs.executor import AttemptState, Cause, Outcome
+from actorflow_supervisors.recycling import Recycling
 from tests.faults import process_tasks as tasks
 from tests.faults.leaks import leak_audit as leak_audit
 from tests.faults.process_site import Pipe, bench

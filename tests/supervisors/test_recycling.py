@@ -1,10 +1,10 @@
-"""When a worker makes room for a new one."""
+"""When a process makes room for a new one."""
 
 from __future__ import annotations
 
 import pytest
 
-from actorflow.executors.recycling import Recycling
+from actorflow_supervisors.recycling import Recycling
 
 MIB = 1 << 20
 
@@ -34,3 +34,15 @@ def test_without_limits_a_worker_serves_for_ever() -> None:
 def test_a_limit_that_no_worker_can_meet_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is 0; it has to be more than 0"):
         Recycling(**{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("recycling", "words"),
+    [
+        (Recycling(), "after 10,000 tasks, after 3,600 s, above 1,024 MiB"),
+        (Recycling(max_tasks=1, max_age_s=None, max_rss_bytes=None), "after 1 task"),
+        (Recycling(max_tasks=None, max_age_s=None, max_rss_bytes=None), "never"),
+    ],
+)
+def test_it_says_for_people_when_that_is(recycling: Recycling, words: str) -> None:
+    assert str(recycling) == words
