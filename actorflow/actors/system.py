@@ -24,7 +24,7 @@ from actorflow.actors.router import Pool, PoolHost, Routing, RoutingName
 from actorflow.actors.spawn_options import DEFAULT_SHUTDOWN_S, SpawnOptions
 from actorflow_supervisors.backoff import Backoff
 from actorflow_supervisors.child import ChildPolicy
-from actorflow_supervisors.dynamic import DynamicSupervisor
+from actorflow_supervisors.dynamic import DynamicSupervisor, OnExit
 from actorflow_supervisors.errors import ChildStartFailed, SupervisorNotRunning
 from actorflow_supervisors.exit_reason import ExitReason, NoProc, Shutdown
 from actorflow_supervisors.intensity import RestartIntensity
@@ -109,6 +109,7 @@ class ActorSystem:
         self._home: Home | None = None
         self._own_home: AbstractAsyncContextManager[Home] | None = None
         self._roots: DynamicSupervisor | None = None
+        self._on_exit: OnExit | None = None
         self.closers: list[Callable[[], Awaitable[None]]] = []
         """For placements: awaited when the system is left, after its last actor has ended."""
 
@@ -327,7 +328,11 @@ class ActorSystem:
         """A supervisor whose children live in this system's home."""
         assert self._home is not None
         supervisor = DynamicSupervisor(
-            intensity=self._intensity, backoff=self._backoff, rng=self._rng, bound=self.stop_bound
+            intensity=self._intensity,
+            backoff=self._backoff,
+            rng=self._rng,
+            on_exit=self._on_exit,
+            bound=self.stop_bound,
         )
         supervisor.open(self._home)
         return supervisor

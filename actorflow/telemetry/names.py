@@ -46,6 +46,8 @@ PEAK_BYTES: Final = "actorflow.memory.peak"
 CPU_S: Final = "actorflow.cpu.time"
 LINK: Final = "actorflow.link"
 LINKS_OMITTED: Final = "actorflow.links.omitted"
+ACTOR_TYPE: Final = "actorflow.actor.type"
+DEAD_LETTER_REASON: Final = "actorflow.dead_letter.reason"
 CANCEL_REASON: Final = "actorflow.cancel.reason"
 
 SUCCESS: Final = "success"

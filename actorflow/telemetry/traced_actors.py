@@ -1,4 +1,4 @@
-"""Traced actors: a system whose messages are spans, each below whoever sent it.
+"""Traced actors: a system whose messages are spans, each below whoever sent it, and whose failures are counted.
 
 Handling a message is one span, `Class.handler`, from its first line to its last; sent from inside a handler or a span
 of the program's own, it is a child of that, else a trace of its own. So an ask and all that it asks are one trace, and
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from opentelemetry import context, trace
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.propagate import extract, inject
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, TracerProvider
 
@@ -24,6 +25,7 @@ from actorflow.actors.dispatch import Method, leaf_of
 from actorflow.actors.envelope import Ask, Tell
 from actorflow.actors.mailbox import Inbox, Mailbox
 from actorflow.actors.system import ActorSystem
+from actorflow.telemetry.actor_metrics import ActorMetrics
 from actorflow.version import VERSION
 from actorflow_supervisors.child import ChildPolicy
 
@@ -42,12 +44,23 @@ class Sender:
 class TracedActorSystem(ActorSystem):
     """An `ActorSystem` whose messages are spans of `provider`, or of the program's own provider.
 
-    Its options are those of `ActorSystem`. Actors placed in other processes are spans there only if those set them up.
+    Restarts and dead letters are counted in `meter_provider`, or the own one (actorflow/telemetry/actor_metrics.py).
+    Its options are those of `ActorSystem`. Actors placed in other processes are spans there only if those set them up;
+    their restarts are counted here.
     """
 
-    def __init__(self, *, provider: TracerProvider | None = None, **options: Any) -> None:
+    def __init__(
+        self, *, provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None, **options: Any
+    ) -> None:
         super().__init__(**options)
         self.tracer = trace.get_tracer("actorflow", VERSION, tracer_provider=provider)
+        self._metrics = ActorMetrics(meter_provider)
+        self._on_exit = self._metrics.incarnation_ended
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self.dead_letters.subscribe(self._metrics.dead_letter)
+        return self
 
     def new_cell(
         self, parent: Cell | None, factory: Callable[[], Actor], name: str | None, policy: ChildPolicy, mailbox: Mailbox

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from actorflow.telemetry import names
+from actorflow.telemetry.actor_metrics import ACTOR_METRICS
 from actorflow.telemetry.metrics import METRICS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text("utf-8")
@@ -16,7 +17,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text("utf-8")
 def test_the_page_names_every_metric_and_no_other() -> None:
     rows = re.findall(r"^\| `([\w.]+)`(?: \(\w+\))? \| (?:histogram|counter|up-down counter) \|", PAGE, re.MULTILINE)
 
-    assert rows == [metric.name for metric in METRICS]
+    assert rows == [metric.name for metric in (*METRICS, *ACTOR_METRICS)]
 
 
 def test_the_page_names_every_attribute_of_a_span() -> None:
