@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,9 @@ from actorflow.runs.events import (
     Record,
     RunCancelling,
     RunFinished,
+    RunPaused,
+    RunPausing,
+    RunResumed,
     RunStarted,
     TaskFinished,
 )
@@ -27,6 +30,7 @@ from actorflow.runs.executor import AttemptState, Cause
 Backend = Literal["asyncio", "trio"]
 BACKENDS: tuple[Backend, ...] = ("asyncio", "trio")
 calls: Counter[str] = Counter()
+pausing: list[anyio.Event] = []
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +88,28 @@ async def parked(value: int) -> int:
 
 
 @task
+async def until_pausing() -> int:
+    """Ends once the run is on its way to a pause, so that what comes after it cannot have started."""
+    calls["until_pausing"] += 1
+    await pausing[-1].wait()
+    return 3
+
+
+@task
+async def twice(value: int) -> int:
+    calls["twice"] += 1
+    return 2 * value
+
+
+@task
+async def parked_once() -> int:
+    calls["parked_once"] += 1
+    if calls["parked_once"] == 1:
+        await anyio.sleep_forever()
+    return calls["parked_once"]
+
+
+@task
 async def lock() -> object:
     return threading.Lock()
 
@@ -127,6 +153,16 @@ def timed_out() -> int:
 @dag
 def stuck(count: int = 3) -> int:
     return total(parked.map(numbers(count)))
+
+
+@dag
+def paused_and_resumed() -> int:
+    return twice(until_pausing())
+
+
+@dag
+def taken_back() -> int:
+    return parked_once()
 
 
 @dag
@@ -344,6 +380,92 @@ def test_a_cancel_before_the_run_begins_starts_nothing(tmp_path: Path) -> None:
 
     assert result.status is RunStatus.cancelled
     assert calls["parked"] == 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_run_is_paused_and_resumed_from_another_thread(backend: Backend, tmp_path: Path) -> None:
+    seen, control = Seen(), RunControl()
+    pausing.append(anyio.Event())
+
+    def in_another_thread(call: Callable[[str], None], reason: str) -> None:
+        other = threading.Thread(target=call, args=(reason,))
+        other.start()
+        other.join()
+
+    def steer(records: Sequence[Record]) -> None:
+        seen(records)
+        for record in records:
+            match record.event:
+                case AttemptStarted(task="until_pausing"):
+                    in_another_thread(control.pause, "tea")
+                case RunPausing():
+                    pausing[-1].set()
+                case RunPaused():
+                    calls["while_paused"] = calls["twice"]
+                    in_another_thread(control.resume, "tea is over")
+                case _:
+                    pass
+
+    result = actorflow.run(paused_and_resumed, store=tmp_path, on_records=steer, control=control, backend=backend)
+
+    assert result.value == 6
+    assert calls["while_paused"] == 0
+    assert [event.reason for event in seen.of(RunPausing)] == ["tea"]
+    assert [event.reason for event in seen.of(RunResumed)] == ["tea is over"]
+
+
+def test_a_pause_with_now_takes_back_what_runs_and_it_runs_again(tmp_path: Path) -> None:
+    seen, control = Seen(), RunControl()
+
+    def steer(records: Sequence[Record]) -> None:
+        seen(records)
+        for record in records:
+            match record.event:
+                case AttemptStarted(task="parked_once", attempt=1):
+                    control.pause("at once", now=True)
+                case RunPaused():
+                    control.resume()
+                case _:
+                    pass
+
+    result = actorflow.run(taken_back, store=tmp_path, on_records=steer, control=control)
+
+    assert result.value == 2
+    assert [event.reason for event in seen.of(RunResumed)] == ["resumed by the caller"]
+
+
+def test_a_pause_asked_before_the_run_holds_as_soon_as_it_has_begun(tmp_path: Path) -> None:
+    seen, control = Seen(), RunControl()
+    pausing.append(anyio.Event())
+    control.pause("before it began")
+
+    def steer(records: Sequence[Record]) -> None:
+        seen(records)
+        for record in records:
+            match record.event:
+                case RunPausing():
+                    pausing[-1].set()
+                case RunPaused():
+                    calls["while_paused"] = calls["twice"]
+                    control.resume()
+                case _:
+                    pass
+
+    result = actorflow.run(paused_and_resumed, store=tmp_path, on_records=steer, control=control)
+
+    assert result.value == 6
+    assert calls["while_paused"] == 0
+    assert [event.reason for event in seen.of(RunPausing)] == ["before it began"]
+
+
+def test_what_is_asked_of_a_run_that_is_over_does_nothing(tmp_path: Path) -> None:
+    control = RunControl()
+    result = actorflow.run(doubled, store=tmp_path, control=control)
+
+    control.pause()
+    control.resume()
+
+    assert result.status is RunStatus.succeeded
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -174,6 +174,16 @@ class Run(Actor):
             await self.coordinator.tell(Coordinator.cancel, reason)
 
     @handler
+    async def pause(self, reason: str, now: bool) -> None:
+        if self.coordinator is not None:
+            await self.coordinator.tell(Coordinator.pause, reason, now)
+
+    @handler
+    async def resume(self, reason: str) -> None:
+        if self.coordinator is not None:
+            await self.coordinator.tell(Coordinator.resume, reason)
+
+    @handler
     async def kill_later(self, delay_s: float) -> None:
         """End what runs without grace, after that long."""
         if delay_s > 0:
@@ -290,6 +300,14 @@ class _Runner:
     def cancel_run(self, reason: str) -> None:
         if self._run is not None:
             self._run.try_tell(Run.cancel, reason)
+
+    def pause_run(self, reason: str, *, now: bool) -> None:
+        if self._run is not None:
+            self._run.try_tell(Run.pause, reason, now)
+
+    def resume_run(self, reason: str) -> None:
+        if self._run is not None:
+            self._run.try_tell(Run.resume, reason)
 
     def kill_run(self) -> None:
         for executor in self.given.executors.values():
