@@ -27,14 +27,13 @@ import os
 import select
 import socket
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from typing import NoReturn, cast
 
+from actorflow_supervisors.forkable import footprint, why_not_forked
 from actorflow_supervisors.parent_death import die_with_parent
 from actorflow_supervisors.prctl import parent_death_signal
-from actorflow_supervisors.process_tree import children
 from actorflow_supervisors.warden_frames import Frame, FrameSocket
 from actorflow_supervisors.warden_spawn import place
 from actorflow_supervisors.zygote_marker import Marker, find_marker
@@ -52,45 +51,22 @@ def main() -> NoReturn:
     os.set_inheritable(int(descriptor), False)
     die_with_parent(int(warden_pid))
     pipe = FrameSocket(socket.socket(fileno=int(descriptor)))
-    before = _descriptors()
+    before = footprint()
     preload, entry = _resolved(preload_name), cast("Entry", _resolved(entry_name))
     preload(*arguments)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # what stays in a buffer would be written by every copy
             stream.flush()
+    after = footprint()
     zygote = Zygote(pipe, int(warden_pid), entry, find_marker(os.fsencode(marker)))
     zygote.serve(
         why_not_forked(
-            threads=_threads(),
-            opened=sorted(_descriptors() - before),
-            children=len(children(os.getpid())),
+            threads=after.threads,
+            opened=sorted(after.descriptors - before.descriptors),
+            children=after.children,
             can_mark=zygote.marker is not None,
         )
     )
-
-
-def why_not_forked(*, threads: int, opened: list[str], children: int, can_mark: bool) -> str:
-    """Why a process of this kind cannot be forked, for people; "" where it can.
-
-    | what it has | verdict |
-    |---|---|
-    | a second thread | a copy has only one, and the locks that the others held |
-    | a file, socket or pipe of its own | copies would share it |
-    | a child | it would be nobody's in a copy |
-    | no way to write its marker | what a copy starts could not be found |
-    """
-    if threads > 1:
-        return (
-            f"importing it started {threads - 1} thread{'s' * (threads > 2)}, and a copy would have only one "
-            "(numpy's and others' are as many as OPENBLAS_NUM_THREADS and OMP_NUM_THREADS say)"
-        )
-    if opened:
-        return f"importing it opened {', '.join(opened)}, which copies would share"
-    if children:
-        return "importing it started a process"
-    if not can_mark:
-        return "its environment cannot be marked"
-    return ""
 
 
 class Zygote:
@@ -202,18 +178,3 @@ def reseed() -> None:
 def _resolved(name: str) -> Callable[..., object]:
     module, _, attribute = name.partition(":")
     return cast("Callable[..., object]", getattr(importlib.import_module(module), attribute))
-
-
-def _threads() -> int:
-    """Python's and everybody else's."""
-    tasks = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
-    return max(threading.active_count(), tasks)
-
-
-def _descriptors() -> set[str]:
-    """Number and target of each open descriptor; nothing where the system does not list them."""
-    found: set[str] = set()
-    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
-        with contextlib.suppress(OSError):  # of the listing
-            found.add(f"{name} ({os.readlink(f'/proc/self/fd/{name}')})")
-    return found

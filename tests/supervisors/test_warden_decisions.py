@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from actorflow_supervisors.forkable import Footprint, why_import_bars_forks, why_not_forked
 from actorflow_supervisors.memory_backstop import backstop_bytes
 from actorflow_supervisors.warden_memory import IDLE_INTERVAL_S, INTERVAL_S, next_interval_s
-from actorflow_supervisors.zygote_main import why_not_forked
 
 MIB = 1 << 20
 
@@ -56,4 +56,23 @@ def test_only_what_can_live_on_in_a_copy_is_forked(
     reason = why_not_forked(threads=threads, opened=opened, children=children, can_mark=can_mark)
 
     assert words in reason
+    assert bool(reason) is bool(words)
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (Footprint(3, frozenset({"0 (tty)", "4 (log)"}), 1), ""),
+        (Footprint(5, frozenset({"0 (tty)"}), 1), "importing it started 2 threads"),
+        (Footprint(3, frozenset({"0 (tty)", "4 (log)", "5 (/tmp/x)"}), 1), "importing it opened 5 (/tmp/x), which"),
+        (Footprint(3, frozenset({"0 (tty)"}), 2), "importing it started a process"),
+        (Footprint(2, frozenset({"0 (tty)"}), 0), ""),
+    ],
+)
+def test_what_was_there_before_an_import_is_not_its_doing(after: Footprint, words: str) -> None:
+    before = Footprint(3, frozenset({"0 (tty)", "4 (log)"}), 1)
+
+    reason = why_import_bars_forks(before, after)
+
+    assert reason.startswith(words)
     assert bool(reason) is bool(words)
