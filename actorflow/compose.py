@@ -43,11 +43,13 @@ from actorflow.runs.values import Value
 from actorflow.telemetry.choice import AnyTracerProvider, Watch, require_opentelemetry
 from actorflow.version import VERSION
 from actorflow_supervisors.loop import current_seam
+from actorflow_supervisors.recycling import Recycling
 
 if TYPE_CHECKING:
     from actorflow.telemetry.run_telemetry import RunTelemetry
 
 R_co = TypeVar("R_co", covariant=True)
+DEFAULT_RECYCLING = Recycling()
 Observer = Callable[[Sequence[Record]], None]
 
 
@@ -57,16 +59,17 @@ class RunSettings:
 
     store: folder of the run store; None means ACTORFLOW_STORE, else `.actorflow` in the current folder. workers: how
     many worker processes the `process` executor may have; None means one a core. executor: the run's default, as the
-    plan was made with it; recorded only. telemetry: hangs on this one run. output: what becomes of what
-    tasks print. grace_s: how long what runs may take to end once
-    the run is cancelled; half of it a worker process has before it is killed. tags: what the run is called by, to be
-    found by. values: where large ones are kept, and how long. on_blocked: called in the loop whenever the disk is full,
-    with the error, and with None once there is room again.
+    plan was made with it; recorded only. recycling: when a worker process makes room for a new one. telemetry: hangs on
+    this one run. output: what becomes of what tasks print. grace_s: how long what runs may take to end once the run is
+    cancelled; half of it a worker process has before it is killed. tags: what the run is called by, to be found by.
+    values: where large ones are kept, and how long. on_blocked: called in the loop whenever the disk is full, with the
+    error, and with None once there is room again.
     """
 
     store: str | Path | None = None
     workers: int | None = None
     executor: str | None = None
+    recycling: Recycling = DEFAULT_RECYCLING
     telemetry: Watch | None = None
     output: OutputSettings = DEFAULT_OUTPUT
     grace_s: float = CANCEL_GRACE_S
@@ -114,6 +117,7 @@ def run(
     on_records: Observer | None = None,
     control: RunControl | None = None,
     limits: RunLimits = NO_LIMITS,
+    recycling: Recycling = DEFAULT_RECYCLING,
     telemetry: bool | AnyTracerProvider = False,
     output: OutputSettings = DEFAULT_OUTPUT,
     tags: Mapping[str, str] | None = None,
@@ -125,7 +129,8 @@ def run(
 ) -> RunResult[R_co]:
     """Run a pipeline to its end in a loop of its own, and say how it ended; a failing task raises nothing here.
 
-    limits: of the run as a whole, over those of its dag. on_records: called in the loop with each group of events once
+    limits: of the run as a whole, over those of its dag. recycling: when a worker process makes room for a new one,
+    between two attempts. on_records: called in the loop with each group of events once
     it is on disk. backend: asyncio means uvloop where it is installed, unless ACTORFLOW_UVLOOP=0. output: what becomes
     of what tasks print. tags: what `actorflow runs` finds it by. values: from which size on they are kept outside of
     the journal's rows, and how long. select, exclude: which steps run, as `actorflow run --select` takes them.
@@ -146,6 +151,7 @@ def run(
             on_records=on_records,
             control=control,
             limits=limits,
+            recycling=recycling,
             telemetry=telemetry,
             output=output,
             tags=tags,
@@ -167,6 +173,7 @@ async def run_async(
     on_records: Observer | None = None,
     control: RunControl | None = None,
     limits: RunLimits = NO_LIMITS,
+    recycling: Recycling = DEFAULT_RECYCLING,
     telemetry: bool | AnyTracerProvider = False,
     output: OutputSettings = DEFAULT_OUTPUT,
     tags: Mapping[str, str] | None = None,
@@ -184,6 +191,7 @@ async def run_async(
         store=store,
         workers=workers,
         executor=executor,
+        recycling=recycling,
         telemetry=watch_of(telemetry),
         output=output,
         tags=tags or {},
@@ -309,7 +317,7 @@ def _process_executor(settings: RunSettings) -> Executor:
     # Late: processes and their watching cost a cold start what an async pipeline never needs.
     from actorflow.executors.process import ProcessExecutor
 
-    return ProcessExecutor(settings.workers, grace_s=settings.grace_s / 2)
+    return ProcessExecutor(settings.workers, grace_s=settings.grace_s / 2, recycling=settings.recycling)
 
 
 def make_header(

@@ -30,7 +30,7 @@ from actorflow.cli.stopping import (
 )
 from actorflow.cli.streams import Notes, Result, notes_to_stderr
 from actorflow.cli.view import View
-from actorflow.compose import RunResult, RunSettings
+from actorflow.compose import DEFAULT_RECYCLING, RunResult, RunSettings
 from actorflow.flows.plan import INLINE
 from actorflow.own_loop import Backend, chosen_loop, run_in_own_loop
 from actorflow.runs.control import RunControl
@@ -131,6 +131,7 @@ def _carried_out(
         store=run.settings.store,
         workers=run.settings.workers,
         executor=run.settings.executor,
+        recycling=run.settings.recycling or DEFAULT_RECYCLING,
         telemetry=watch,
         output=OutputSettings(listener=hear, capture_prints=True),
         grace_s=run.settings.grace_s,

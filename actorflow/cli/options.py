@@ -211,6 +211,12 @@ def selection_options(command: Callable[..., R]) -> Callable[..., R]:
     return command
 
 
+recycle_option = click.option(
+    "--recycle",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="When a worker process makes room for a new one: max_tasks=1000, max_age=1h, max_rss=1GiB; 0 for never.",
+)
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="How many worker processes; one a core by default."
 )

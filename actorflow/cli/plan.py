@@ -13,6 +13,7 @@ from actorflow.cli.options import (
     own_arguments,
     param_option,
     profile_option,
+    recycle_option,
     selection_options,
     target_argument,
 )
@@ -26,6 +27,7 @@ from actorflow.cli.streams import claimed_stdout
 @executor_option
 @selection_options
 @limit_options
+@recycle_option
 @profile_option
 @json_option("The plan as one JSON object.")
 def command(
@@ -36,6 +38,7 @@ def command(
     executor: str | None,
     selection: Selection,
     limits: GivenLimits,
+    recycle: tuple[str, ...],
     profile: str | None,
     as_json: bool,
 ) -> None:
@@ -53,7 +56,7 @@ def command(
     from actorflow.flows.render import plan_text
 
     with claimed_stdout() as result:
-        chosen = settings(executor=executor, limits=limits, selection=selection, profile=profile)
+        chosen = settings(executor=executor, limits=limits, recycle=recycle, selection=selection, profile=profile)
         loaded = load_and_plan(target, own, pairs, chosen, command="actorflow plan")
         if as_json:
             result.write_line(answer(**plan_to_json(loaded.plan)))

@@ -9,6 +9,11 @@
     [profile.ci.tasks]
     census = "thread"           # the executor of one step, over what the dag says
 
+    [profile.ci.recycle]        # when a worker process makes room for a new one
+    max_tasks = 1000
+    max_age = "1h"
+    max_rss = "1GiB"
+
 The file is looked for in the current folder and upwards; the first that has settings is the only one read. In a
 folder with both, actorflow.toml wins.
 """
@@ -22,15 +27,16 @@ from pathlib import Path
 from typing import TypeGuard, cast
 
 from actorflow.cli.complaint import Complaint, Place, Remark, refusal
+from actorflow.cli.recycle import KEYS, recycling_of
 
 OWN_FILE = "actorflow.toml"
 SHARED_FILE = "pyproject.toml"
-PROFILE_KEYS = ("executor", "workers", "store", "trace", "tasks")
+PROFILE_KEYS = ("executor", "workers", "store", "trace", "tasks", "recycle")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a profile sets; None and {} where it is silent. tasks: executor by step name."""
+    """What a profile sets; None and {} where it is silent. tasks: executor by step name. recycle: see `recycle`."""
 
     name: str = ""
     file: str = ""
@@ -39,6 +45,7 @@ class Profile:
     store: str | None = None
     trace: bool | None = None
     tasks: Mapping[str, str] = field(default_factory=dict[str, str])
+    recycle: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 NO_PROFILE = Profile()
@@ -107,6 +114,7 @@ def _profile(name: str, file: Path, given: object) -> Profile:
         store=None if store is None else str(file.parent / str(store)),
         trace=cast("bool | None", given.get("trace")),
         tasks=cast("dict[str, str]", given.get("tasks", {})),
+        recycle=cast("dict[str, object]", given.get("recycle", {})),
     )
 
 
@@ -124,10 +132,25 @@ def _faults(name: str, file: Path, given: dict[str, object]) -> Iterable[Remark]
                 yield _remark(
                     file, f"{where}`tasks` must map step names to executors", 'for example census = "thread"', key=key
                 )
+            case "recycle":
+                problem = _recycling_problem(value)
+                if problem:
+                    yield _remark(file, f"{where}`recycle`: {problem}", key=key)
             case _ if key not in PROFILE_KEYS:
                 yield _remark(file, f"{where}unknown key `{key}`", _nearest(key, PROFILE_KEYS), key=key)
             case _:
                 pass
+
+
+def _recycling_problem(value: object) -> str:
+    """What is wrong with the table; "" for nothing."""
+    if not _is_table(value):
+        return f"must be a table with some of {', '.join(KEYS)}"
+    try:
+        recycling_of(value)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _is_table(value: object) -> TypeGuard[dict[str, object]]:

@@ -19,6 +19,7 @@ from actorflow.cli.options import (
     own_arguments,
     param_option,
     profile_option,
+    recycle_option,
     require_backend,
     selection_options,
     store_option,
@@ -41,6 +42,7 @@ SLOW_LOAD_S = 1.0
 @selection_options
 @workers_option
 @limit_options
+@recycle_option
 @grace_option
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="What the run is found by; may be repeated.")
 @profile_option
@@ -56,6 +58,7 @@ def command(
     selection: Selection,
     workers: int | None,
     limits: GivenLimits,
+    recycle: tuple[str, ...],
     grace: str | None,
     tags: tuple[str, ...],
     profile: str | None,
@@ -97,6 +100,7 @@ def command(
                 store=store,
                 trace=trace,
                 limits=limits,
+                recycle=recycle,
                 grace=grace,
                 selection=selection,
                 profile=profile,

@@ -14,6 +14,7 @@ import click
 from actorflow.cli.complaint import Complaint, Place, Remark
 from actorflow.cli.options import GivenLimits, Selection
 from actorflow.cli.profile import NO_PROFILE, Profile, read_profile
+from actorflow.cli.recycle import recycling_of
 from actorflow.flows.durations import seconds
 from actorflow.flows.faults import FlowFaults, did_you_mean
 from actorflow.flows.graph import Graph
@@ -22,6 +23,7 @@ from actorflow.flows.params import BoundParam, parse_params
 from actorflow.flows.plan import KNOWN_EXECUTORS, Plan, make_plan
 from actorflow.flows.sizes import Size
 from actorflow.runs.selection import left_out
+from actorflow_supervisors.recycling import Recycling
 
 DEFAULT_GRACE_S = 10.0
 """How long what runs may take to end once the run is cancelled."""
@@ -33,11 +35,13 @@ UNLIMITED = GivenLimits()
 class Settings:
     """What a command was told about how to run. store: None means where the store is by default.
 
-    limits: of the run as a whole. grace_s: how long what runs may take to end once the run is cancelled.
+    recycling: of the worker processes of a run, None as ever. limits: of the run as a whole. grace_s: how long what
+    runs may take to end once the run is cancelled.
     """
 
     executor: str | None = None
     workers: int | None = None
+    recycling: Recycling | None = None
     store: str | None = None
     trace: bool = False
     limits: RunLimits = NO_LIMITS
@@ -53,6 +57,7 @@ def settings(
     store: str | None = None,
     trace: bool | None = None,
     limits: GivenLimits = UNLIMITED,
+    recycle: Sequence[str] = (),
     grace: str | None = None,
     selection: Selection = EVERYTHING,
     profile: str | None = None,
@@ -62,6 +67,7 @@ def settings(
     return Settings(
         executor=executor or chosen.executor,
         workers=workers or chosen.workers,
+        recycling=_recycling(recycle, chosen.recycle),
         store=store or chosen.store,
         trace=bool(chosen.trace if trace is None else trace),
         limits=_run_limits(limits),
@@ -69,6 +75,20 @@ def settings(
         selection=selection,
         profile=chosen,
     )
+
+
+def _recycling(pairs: Sequence[str], profile: Mapping[str, object]) -> Recycling | None:
+    """Raises a usage error for what no flag can say; the profile has been looked at."""
+    given: dict[str, object] = dict(profile)
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--recycle takes NAME=VALUE, not `{pair}`")
+        given[name.strip()] = value.strip()
+    try:
+        return recycling_of(given) if given else None
+    except ValueError as error:
+        raise click.UsageError(f"--recycle: {error}") from error
 
 
 def _run_limits(given: GivenLimits) -> RunLimits:
@@ -111,9 +131,12 @@ def bound_params(
     return bound
 
 
-def plan_of(graph: Graph, params: Mapping[str, BoundParam], chosen: Settings) -> Plan:
-    """The plan under these settings. Raises FlowFaults, or Complaint where the profile does not fit the dag."""
-    return make_plan(
+def plan_of(graph: Graph, params: Mapping[str, BoundParam], chosen: Settings, *, why_cold: str = "") -> Plan:
+    """The plan under these settings. Raises FlowFaults, or Complaint where the profile does not fit the dag.
+
+    why_cold: why the module of the dag cannot be forked once it is imported, "" where it can.
+    """
+    plan = make_plan(
         with_profile(graph, chosen.profile),
         params,
         executor=chosen.executor,
@@ -121,6 +144,17 @@ def plan_of(graph: Graph, params: Mapping[str, BoundParam], chosen: Settings) ->
         left_out=left_out(graph, chosen.selection.select, chosen.selection.exclude),
         fail_fast=chosen.selection.fail_fast,
     )
+    if not any(planned.executor == "process" for planned in plan.steps):
+        return plan
+    return replace(plan, notes=(*plan.notes, *_worker_notes(chosen.recycling, why_cold)))
+
+
+def _worker_notes(recycling: Recycling | None, why_cold: str) -> Iterator[str]:
+    """What the worker processes of a run do otherwise than those of most runs."""
+    if recycling is not None:
+        yield f"a worker process makes room for a new one {recycling}"
+    if why_cold:
+        yield f"each worker process imports the file itself, which takes longer than a copy: {why_cold}"
 
 
 def with_profile(graph: Graph, profile: Profile) -> Graph:

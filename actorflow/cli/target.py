@@ -13,6 +13,7 @@ from actorflow.flows.limits import available_cpu_ids, caps_of
 from actorflow.flows.load import load_dag
 from actorflow.flows.places import shown_file
 from actorflow.flows.plan import Plan, graph_faults
+from actorflow_supervisors.forkable import footprint, why_import_bars_forks
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,12 @@ def load_and_plan(target: str, own: Sequence[str], pairs: Sequence[str], chosen:
     HelpAsked where `-- --help` stands.
     """
     given = split_params(pairs)
+    before = footprint()
     dag = load_dag(target)
+    why_cold = why_import_bars_forks(before, footprint())
     options = _own_options(dag, own, f"{command} {target}")
     params = bound_params(dag.graph, pairs=given, own=options)
-    return Planned(dag, plan_of(dag.graph, params, chosen))
+    return Planned(dag, plan_of(dag.graph, params, chosen, why_cold=why_cold))
 
 
 def load_and_check(target: str, own: Sequence[str], pairs: Sequence[str], chosen: Settings) -> Dag[..., object]:
