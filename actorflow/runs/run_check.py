@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from actorflow.runs.event_rows import RowError, decode_row, values_of
-from actorflow.runs.events import Event
+from actorflow.runs.event_rows import RowError, decode_row, may_name_large_value, require_row, values_of
+from actorflow.runs.events import AttemptStarted, Event
 from actorflow.runs.journal_reader import JournalReader
 from actorflow.runs.large_values import LargeValues
 from actorflow.runs.store_errors import JournalDamaged, StoreError, ValueReleased
@@ -114,17 +114,31 @@ def _check_structure(path: Path, check: RunCheck) -> None:
 
 
 def _check_rows(reader: JournalReader, check: RunCheck) -> None:
+    """No events are made before the first row that names a large value: they are dear, and most runs have no such row."""
     values = LargeValues(reader.path)
-    live = LiveValues(values)
+    live: LiveValues | None = None
     for seq, data in reader.rows():
         try:
-            _, event = decode_row(data, seq, values)
+            if live is None and may_name_large_value(data):
+                live = _live_before(reader, values, seq)
+            if live is None:
+                require_row(data)
+            else:
+                live.apply(decode_row(data, seq, values)[1])
         except RowError as exc:
             raise JournalDamaged(reader.path, seq, str(exc)) from exc
-        live.apply(event)
         check.rows = seq
-    for reference, needed in live.references():
+    for reference, needed in () if live is None else live.references():
         _check_value(values, reference, check, needed=needed and not check.owned)
+
+
+def _live_before(reader: JournalReader, values: LargeValues, before: int) -> LiveValues:
+    live = LiveValues(values)
+    for seq, data in reader.rows():
+        if seq == before:
+            break
+        live.apply(decode_row(data, seq, values)[1])
+    return live
 
 
 def _check_value(values: LargeValues, reference: Reference, check: RunCheck, *, needed: bool) -> None:
@@ -149,6 +163,8 @@ class LiveValues:
         self._live: Counter[bytes] = Counter()
 
     def apply(self, event: Event) -> None:
+        if type(event) is AttemptStarted:  # half of all, and neither names a value nor lets one go
+            return
         for value in values_of(event):
             reference = value.reference_in(self._values)
             if reference is not None:
