@@ -114,7 +114,7 @@ def _check_structure(path: Path, check: RunCheck) -> None:
 
 
 def _check_rows(reader: JournalReader, check: RunCheck) -> None:
-    """No events are made before the first row that names a large value: they are dear, and most runs have no such row."""
+    """Events are dear, so none is made before the first row that names a large value; most runs have no such row."""
     values = LargeValues(reader.path)
     live: LiveValues | None = None
     for seq, data in reader.rows():
