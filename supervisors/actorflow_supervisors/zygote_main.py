@@ -153,7 +153,8 @@ def work(entry: Entry, descriptor: int, payload: bytes) -> NoReturn:
     """Be the worker, to the end of this process."""
     code: object = 0
     try:
-        entry(socket.socket(fileno=descriptor), payload)
+        with socket.socket(fileno=descriptor) as sock:
+            entry(sock, payload)
     except SystemExit as exc:
         code = exc.code
     except BaseException:  # noqa: BLE001 - the end of this process, whatever it was
