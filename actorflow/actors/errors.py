@@ -24,6 +24,8 @@ from __future__ import annotations
 
 import traceback as _traceback
 
+from actorflow_supervisors.crash_dump import FATAL as _FATAL
+
 
 class ActorflowError(Exception):
     """Base of every error that actorflow raises."""
@@ -177,8 +179,9 @@ class ProcessLost(ActorError):
 
     @property
     def brief(self) -> str:
-        """One line: how it ended, and the last that it wrote."""
-        said = self.last_lines.splitlines()[-1:]
+        """One line: how it ended, and the last that it wrote, or what a dump begins with."""
+        lines = self.last_lines.splitlines()
+        said = [text for text in lines if text.startswith(_FATAL)] or lines[-1:]
         return f"process {self.pid} ended by {self.how}{''.join(f'; it last wrote: {words}' for words in said)}"
 
 

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from actorflow.runs.output import Origin, Stream
 from actorflow.runs.output_text import LineCutter, texts_of
+from actorflow_supervisors.crash_dump import telling_lines
 
 HELD_BYTES: Final = 64 * 1024
 """Of each attempt that is beyond its share."""
@@ -90,7 +91,7 @@ class Channel:
             self._finish()
 
     def last_lines(self) -> tuple[str, ...]:
-        """The last lines that were written, oldest first."""
+        """The last lines that were written, oldest first; of a crash its beginning."""
         with self._lock:
             whole = self._last
         if not whole:
@@ -98,7 +99,7 @@ class Channel:
         if len(whole) == TAIL_BYTES:
             whole = whole[whole.find(b"\n") + 1 :] or whole
         lines = [line for texts, _ in texts_of(whole) for line in texts]
-        return tuple(lines[-MAX_TAIL_LINES:])
+        return tuple(telling_lines(lines, MAX_TAIL_LINES))
 
     def _finish(self) -> None:
         for stream, cutter in self._cutters.items():

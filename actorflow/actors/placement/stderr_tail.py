@@ -7,7 +7,9 @@ import os
 
 import anyio
 
-KEPT_BYTES = 4096
+from actorflow_supervisors.crash_dump import telling_lines
+
+KEPT_BYTES = 16 * 1024
 KEPT_LINES = 20
 _READ_BYTES = 1 << 16
 
@@ -47,7 +49,7 @@ class StderrTail:
     @property
     def last_lines(self) -> str:
         lines = self._kept.decode(errors="replace").splitlines()
-        return "\n".join(lines[-KEPT_LINES:])
+        return "\n".join(telling_lines(lines, KEPT_LINES))
 
     def close(self) -> None:
         os.close(self._read_fd)

@@ -1,0 +1,28 @@
+"""How the end of a placed actor's process is told, where native code was at fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from actorflow import ActorSystem, Subprocess
+from actorflow.errors import ActorCrashed, ProcessLost
+from tests.actors.placement.crew import Clerk
+from tests.faults.leaks import leak_audit as leak_audit
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("leak_audit")]
+
+
+async def test_a_crash_in_native_code_is_told_by_the_first_line_of_its_dump_and_the_handler() -> None:
+    async with ActorSystem() as actors:
+        clerk = await actors.spawn(Clerk, placement=Subprocess(), restart="temporary")
+
+        with pytest.raises(ActorCrashed) as crash:
+            await clerk.ask(Clerk.segfaults)
+
+    lost = crash.value.error
+    assert isinstance(lost, ProcessLost)
+    first, where, *frames = lost.last_lines.splitlines()
+    assert first == "Fatal Python error: Segmentation fault"
+    assert where.startswith("Current thread")
+    assert any("in segfaults" in frame for frame in frames)
+    assert lost.brief.endswith("it last wrote: Fatal Python error: Segmentation fault")
