@@ -6,6 +6,7 @@ in each fork, with its end of a socket.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import socket
@@ -29,11 +30,14 @@ if TYPE_CHECKING:
 
 
 def preload(module: str, loop: str) -> None:
-    """Import the module of the actors, and do once what each host would do first, on this loop."""
-    found = importlib.import_module(module)
-    for cls in vars(found).values():
-        if isinstance(cls, type) and issubclass(cls, Actor):
-            signatures().prepare(cls)
+    """Import the module of the actors, and do once what each host would do first, on this loop.
+
+    What is wrong with the module is said by each actor that is made of it.
+    """
+    with contextlib.suppress(BaseException):
+        for cls in vars(importlib.import_module(module)).values():
+            if isinstance(cls, type) and issubclass(cls, Actor):
+                signatures().prepare(cls)
     anyio.run(_warm_up, backend=_backend(loop))
 
 
