@@ -62,3 +62,7 @@ class Results:
                 yield kept.get()
             else:
                 yield VALUE_CODEC.decode(kept) if isinstance(kept, bytes) else kept
+
+
+NO_RESULTS: Final = Results(0)
+"""Of a step that has no instances yet, or whose results were let go of."""

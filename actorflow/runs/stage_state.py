@@ -14,7 +14,7 @@ from actorflow.flows.memory import quota_bytes
 from actorflow.flows.plan import PlannedStep
 from actorflow.runs.expiries import Expiries
 from actorflow.runs.restore import PastStage
-from actorflow.runs.results import Results
+from actorflow.runs.results import NO_RESULTS, Results
 from actorflow.runs.retry import LOST_WORKER_RESTARTS, Spent
 from actorflow.runs.states import TERMINAL_TASK_STATES, TaskState, may_become
 from actorflow.runs.values import Value
@@ -91,7 +91,7 @@ class StageState:
         self._whole: TaskState | None = None
         self._states = bytearray()
         self._queue: deque[int] = deque()
-        self._results = Results(0)
+        self._results = NO_RESULTS
         self._attempts: dict[int, int] = {}
         self._spent: dict[int, Spent] = {}
         self._waits = None if self.step.queue_timeout_s is None else Expiries(self.step.queue_timeout_s)
@@ -374,5 +374,5 @@ class StageState:
     def release_if_read(self) -> None:
         """Drop all values once every reader is terminal, unless the run's result needs them."""
         if self.terminal and not self.planned.kept and all(reader.terminal for reader in self.downstream):
-            self._results = Results(0)
+            self._results = NO_RESULTS
             self._gathered = None
