@@ -1,5 +1,7 @@
 """From bytes that a process printed to lines of text: cut at line ends, bounded in length, never refused.
 
+Of a line that is drawn over itself by carriage returns, as progress bars are, the last state is the line.
+
 A record of `logging` travels among the bytes of standard error, as a line of its own behind `MARK`, so that it keeps
 its place among what is printed and outlives its process as that does.
 """
@@ -44,6 +46,9 @@ class LineCutter:
 
     def _overlong(self) -> bytes:
         cut = b""
+        if len(self._rest) > MAX_LINE_BYTES and b"\r" in self._rest:
+            end = b"\r" if self._rest.endswith(b"\r") else b""  # what follows is drawn over this
+            self._rest = _last_state(self._rest) + end
         while len(self._rest) > MAX_LINE_BYTES:
             at = _boundary(self._rest, MAX_LINE_BYTES)
             cut += self._rest[:at] + b"\n"
@@ -89,12 +94,16 @@ def _logged(data: str) -> tuple[tuple[str, ...], LogFields] | None:
 
 
 def _lines(whole: bytes) -> tuple[str, ...]:
+    if b"\r" in whole:
+        whole = b"\n".join(map(_last_state, whole.split(b"\n")))
     lines = whole.decode("utf-8", "replace").removesuffix("\n").split("\n")
-    if "\r" in lines[0] or b"\r\n" in whole:
-        lines = [line.removesuffix("\r") for line in lines]
     if max(map(len, lines)) > MAX_LINE_BYTES:
         return tuple(piece for line in lines for piece in _pieces(line))
     return tuple(lines)
+
+
+def _last_state(line: bytes) -> bytes:
+    return line.rstrip(b"\r").rpartition(b"\r")[2]
 
 
 def _pieces(line: str) -> list[str]:

@@ -119,7 +119,7 @@ def test_the_last_lines_are_known_whatever_was_dropped() -> None:
     assert len(channel.last_lines()) == 10
 
 
-@given(st.lists(st.binary(max_size=40)), st.booleans())
+@given(st.lists(st.binary(max_size=40).filter(lambda data: b"\r" not in data)), st.booleans())
 def test_cutting_loses_nothing_however_the_bytes_come(chunks: list[bytes], long: bool) -> None:
     chunks = [chunk * (MAX_LINE_BYTES // 16 if long else 1) for chunk in chunks]
     cutter = LineCutter()
@@ -137,6 +137,25 @@ def test_a_character_is_not_cut_in_two_where_a_line_is() -> None:
     whole += cutter.feed(b"a" + "ä".encode() * MAX_LINE_BYTES) + cutter.end()
 
     assert "\ufffd" not in "".join(line for lines, _ in texts_of(whole) for line in lines)
+
+
+def test_of_a_line_that_is_drawn_over_itself_the_last_state_is_kept() -> None:
+    found = list(texts_of(b"0%\r50%\r100%\nwindows\r\n\r\nup\rdown\r\n"))
+
+    assert found == [(("100%", "windows", "", "down"), None)]
+
+
+@given(st.integers(1, 400), st.booleans())
+def test_a_progress_bar_of_any_length_is_one_line_of_bounded_memory(step: int, after: bool) -> None:
+    cutter = LineCutter()
+    whole = b""
+    for percent in range(0, 100 * MAX_LINE_BYTES, step * 100):
+        state = f"{percent}: {'#' * 40}".encode()
+        whole += cutter.feed(state + b"\r" if after else b"\r" + state)
+        assert len(cutter._rest) <= 2 * MAX_LINE_BYTES
+    whole += cutter.feed(b"\n")
+
+    assert list(texts_of(whole)) == [((state.decode(),), None)]
 
 
 def test_a_record_stands_between_the_lines_around_it_even_behind_one_without_an_end() -> None:
