@@ -13,7 +13,7 @@ from actorflow.cli.board import Board
 from actorflow.cli.exits import ExitCode, after_run
 from actorflow.cli.failure import short_path
 from actorflow.cli.json_text import one_line, pretty
-from actorflow.cli.news import follow_news, journal_question
+from actorflow.cli.news import follow_news, journal_question, output_question
 from actorflow.cli.opened_view import chosen_progress, view_of
 from actorflow.cli.options import Telling
 from actorflow.cli.report import Next, report_lines, summary_line, with_output
@@ -43,7 +43,8 @@ def attach(stored: StoredRun, asked: Attached, result: Result) -> int:
         view = view_of(chosen_progress(asked.telling, os.environ), board, stack)
         reader = _Reader(asked, view, result)
         try:
-            anyio.run(follow_news, stored, partial(reader.print_new, stored), journal_question(lambda: reader.next_seq))
+            questions = [journal_question(lambda: reader.next_seq), *([output_question()] if reader.prints else [])]
+            anyio.run(follow_news, stored, partial(reader.print_new, stored), questions)
         except KeyboardInterrupt:
             left = True
         else:
@@ -52,7 +53,7 @@ def attach(stored: StoredRun, asked: Attached, result: Result) -> int:
         notes_to_stderr().insist([line("run ", strong(stored.run_id), " goes on without you")])
         return ExitCode.interrupted
     if board.status not in TERMINAL_RUN_STATUSES:
-        board.status = RunStatus.interrupted
+        board.interrupted(reader.last_s)
     if not asked.telling.as_json:
         _tell_the_end(stored, board, reader, asked, result)
     return after_run(board.status, None)
@@ -64,15 +65,17 @@ class _Reader:
     def __init__(self, asked: Attached, view: View, result: Result) -> None:
         self.next_seq = 1
         self.file = ""
+        self.last_s: float | None = None
         self.value: Value | None = None
         self._asked = asked
         self._view = view
         self._result = result
+        self.prints = asked.first == 1 and not asked.telling.quiet and not asked.telling.as_json
 
     def print_new(self, stored: StoredRun) -> None:
         fresh: list[Record] = []
         for record in stored.records(self.next_seq):
-            self.next_seq = record.seq + 1
+            self.next_seq, self.last_s = record.seq + 1, record.ts
             self._note(record)
             if record.seq < self._asked.first:
                 self._view.recall(record)
@@ -82,7 +85,7 @@ class _Reader:
             self._result.write_lines(one_line(to_json(record)) for record in fresh)
         if fresh:
             self._view.observe(fresh)
-        if not self._asked.telling.quiet and not self._asked.telling.as_json and self._asked.first == 1:
+        if self.prints:
             self._view.output(list(stored.output_records()))
 
     def _note(self, record: Record) -> None:

@@ -69,6 +69,8 @@ class Failure:
 class Row:
     """One step. width: how many instances; None until it is known. counts: terminal instances by state.
 
+    executor: where its attempts go, "" where that is not known.
+
     failed_once: instances with a failed attempt that was not the last.
     """
 
@@ -76,6 +78,7 @@ class Row:
     mapped: bool = False
     upstream: tuple[str, ...] = ()
     attempts_allowed: int | None = None
+    executor: str = ""
     width: int | None = None
     counts: Counter[TaskState] = field(default_factory=Counter[TaskState])
     running: dict[int | None, RunningAttempt] = field(default_factory=dict[int | None, RunningAttempt])
@@ -187,6 +190,12 @@ class Board:
         for row in self.rows.values():
             row.taken_up(refreshed=refreshed)
 
+    def interrupted(self, last_s: float | None) -> None:
+        """Its owner is gone, and nothing of it runs. last_s: of its last record; nobody knows what came after that."""
+        self.status, self.ended_s = RunStatus.interrupted, last_s
+        for row in self.rows.values():
+            row.running.clear()
+
     def total(self, state: TaskState) -> int:
         """How many instances ended in `state`."""
         return sum(row.counts[state] for row in self.rows.values())
@@ -219,6 +228,7 @@ class Board:
             mapped=task.mapped is not None,
             upstream=task.upstream,
             attempts_allowed=task.attempts,
+            executor=task.executor,
         )
 
     def _ready(self, row: Row, width: int | None, ts: float) -> None:

@@ -15,7 +15,9 @@ from actorflow.cli.output_lines import Wanted, output_lines
 from actorflow.cli.spans import dim, line, rendered
 from actorflow.cli.streams import notes_to_stderr, wants_color
 from actorflow.runs.output import OutputRecord, record_json
+from actorflow.runs.states import TERMINAL_RUN_STATUSES
 from actorflow.runs.stored_run import StoredRun
+from actorflow.runs.stored_summary import closed_summary, summary_of
 
 
 class LogPrinter:
@@ -42,14 +44,28 @@ class LogPrinter:
 def print_logs(stored: StoredRun, printer: LogPrinter) -> int:
     """What is there."""
     printer.print_new(stored)
-    if not printer.printed:
-        notes_to_stderr().say(line(dim(f"run {stored.run_id}: nothing printed that is asked for")))
+    _tell_silence(stored, printer)
     return ExitCode.succeeded
 
 
 def follow_logs(stored: StoredRun, printer: LogPrinter) -> int:
     """What is there and what comes, until nobody owns the run any more."""
-    return follow_run(stored, partial(printer.print_new, stored), output_question())
+    code = follow_run(stored, partial(printer.print_new, stored), output_question())
+    if code is ExitCode.succeeded:
+        _tell_silence(stored, printer)
+        if not _has_ended(stored):
+            notes_to_stderr().say(line(f"run {stored.run_id} was interrupted: its process is gone, nothing more comes"))
+    return code
+
+
+def _tell_silence(stored: StoredRun, printer: LogPrinter) -> None:
+    if not printer.printed:
+        notes_to_stderr().say(line(dim(f"run {stored.run_id}: nothing printed that is asked for")))
+
+
+def _has_ended(stored: StoredRun) -> bool:
+    summary = closed_summary(stored.path) or summary_of(stored.path)
+    return summary.status in TERMINAL_RUN_STATUSES
 
 
 def _raw(record: OutputRecord) -> str:

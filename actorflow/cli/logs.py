@@ -55,6 +55,7 @@ def command(
 
     from actorflow.cli.log_printing import LogPrinter, follow_logs, print_logs
     from actorflow.cli.output_lines import Wanted
+    from actorflow.cli.stored import require_step
     from actorflow.cli.time_words import level_of, moment_s
     from actorflow.runs.output import Stream
     from actorflow.runs.store import SqliteStore
@@ -68,5 +69,7 @@ def command(
         since_s=None if since is None else moment_s(since, now_s=time.time()),
     )
     stored = SqliteStore(store).open_run(run)
+    if task is not None:
+        require_step(stored, task)
     printer = LogPrinter(wanted, style="json" if as_json else "raw" if raw else "text")
     return follow_logs(stored, printer) if follow else print_logs(stored, printer)

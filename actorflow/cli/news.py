@@ -7,7 +7,8 @@ the clock, but where the run does not answer.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import anyio
@@ -47,16 +48,16 @@ def output_question() -> Question:
     return ask
 
 
-def follow_run(stored: StoredRun, read: Callable[[], None], question: Question) -> int:
+def follow_run(stored: StoredRun, read: Callable[[], None], question: Question) -> ExitCode:
     """`read` what is there and what comes, until nobody owns the run any more. Returns the exit code."""
     try:
-        anyio.run(follow_news, stored, read, question)
+        anyio.run(follow_news, stored, read, [question])
     except KeyboardInterrupt:
         return ExitCode.interrupted
     return ExitCode.succeeded
 
 
-async def follow_news(stored: StoredRun, read: Callable[[], None], question: Question) -> None:
+async def follow_news(stored: StoredRun, read: Callable[[], None], questions: Sequence[Question]) -> None:
     """Have everything read as it comes to disk, until nobody owns the run any more."""
     while True:
         owned = stored.is_owned()  # first: an owner that ends after this has written what it had to say
@@ -64,12 +65,24 @@ async def follow_news(stored: StoredRun, read: Callable[[], None], question: Que
         if not owned:
             return
         try:
-            async with call_run(socket_path(stored.path)) as run:
-                while True:
-                    await question(run)
-                    read()
-        except RunUnreachable:
-            await owner_ended(stored)
+            async with anyio.create_task_group() as tasks:
+                for question in questions:
+                    tasks.start_soon(_ask_and_read, stored, read, question, tasks.cancel_scope)
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # of reading: a file that is damaged, a pipe that is closed
+        await owner_ended(stored)
+
+
+async def _ask_and_read(
+    stored: StoredRun, read: Callable[[], None], question: Question, asking: anyio.CancelScope
+) -> None:
+    """Until the run does not answer any more; then nobody goes on asking."""
+    with suppress(RunUnreachable):
+        async with call_run(socket_path(stored.path)) as run:
+            while True:
+                await question(run)
+                read()
+    asking.cancel()
 
 
 async def owner_ended(stored: StoredRun) -> None:

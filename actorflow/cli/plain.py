@@ -102,7 +102,9 @@ class PlainLines:
         row = self.board.rows[event.task]
         if event.attempt > 1 or _is_wide(row):
             return []
-        return [line(clock(ts), f" {label(event.task, event.map_index)} ", dim("started"))]
+        # A worker process is given more attempts than it has in hand, and tells when one began only at its end.
+        word = "sent to a worker" if row.executor == "process" else "started"
+        return [line(clock(ts), f" {label(event.task, event.map_index)} ", dim(word))]
 
     def _finished(self, event: AttemptFinished, ts: float) -> list[Line]:
         row = self.board.rows[event.task]

@@ -13,7 +13,7 @@ from actorflow.cli.stored import StoredBoard
 from actorflow.cli.words import day_and_clock, duration, number, plural, shorten, size
 from actorflow.runs.events import RunStarted
 from actorflow.runs.run_query import RunPage, RunQuery
-from actorflow.runs.states import RunStatus, TaskState
+from actorflow.runs.states import TERMINAL_RUN_STATUSES, RunStatus, TaskState
 from actorflow.runs.step_usage import StepUsage
 from actorflow.runs.tally import RunSummary
 
@@ -23,6 +23,10 @@ _STATUS_TONES = {
     RunStatus.running: active,
     RunStatus.interrupted: warn,
     RunStatus.cancelled: warn,
+}
+_TOOK_WORDS = {
+    RunStatus.interrupted: "after",
+    **{status: "for" for status in RunStatus if status not in {*TERMINAL_RUN_STATUSES, RunStatus.interrupted}},
 }
 TELLING_S = 0.01
 _HEADINGS = ("RUN", "DAG", "STATUS", "STARTED", "TOOK", "TASKS")
@@ -54,7 +58,9 @@ def run_lines(shown: StoredBoard, next_: Next, *, now_s: float) -> list[Line]:
     The first failures, or all of them where `shown` has them.
     """
     board = shown.board
-    took = "" if board.started_s is None else f" in {duration((board.ended_s or now_s) - board.started_s)}"
+    until_s = now_s if board.ended_s is None else board.ended_s
+    verb = _TOOK_WORDS.get(board.status, "in")
+    took = "" if board.started_s is None else f" {verb} {duration(until_s - board.started_s)}"
     began = "" if board.started_s is None else f", started {day_and_clock(board.started_s)}"
     tone = _STATUS_TONES.get(board.status, dim)
     lines = [line("run ", strong(board.run_id), f"  {board.dag} ", tone(board.status), f"{took}{began}")]
@@ -70,7 +76,7 @@ def run_lines(shown: StoredBoard, next_: Next, *, now_s: float) -> list[Line]:
     ]
     lines += _origin_lines(shown.header)
     names = max((len(row.label) for row in board.rows.values()), default=0)
-    lines += [(), *[_step_line(row, shown.usage.get(row.name), names, now_s) for row in board.rows.values()]]
+    lines += [(), *[_step_line(row, shown.usage.get(row.name), names, until_s) for row in board.rows.values()]]
     failures = [*_failure_lines(shown, next_), *cascade_lines(board)]
     if failures:
         lines += [(), *failures]
@@ -126,9 +132,9 @@ def _table_line(cells: list[Span], widths: list[int]) -> Line:
     return tuple(Span(span.text.ljust(width + 2), span.tone) for span, width in zip(cells, widths, strict=True))
 
 
-def _step_line(row: Row, usage: StepUsage | None, names: int, now_s: float) -> Line:
+def _step_line(row: Row, usage: StepUsage | None, names: int, until_s: float) -> Line:
     began_s = row.started_s
-    took = "" if began_s is None else duration((row.ended_s if row.ended_s is not None else now_s) - began_s)
+    took = "" if began_s is None else duration((row.ended_s if row.ended_s is not None else until_s) - began_s)
     parts = [_counted(row)] if row.mapped else []
     parts += [plural(row.retries, "retry", "retries")] if row.retries else []
     parts += [f"needs {', '.join(row.upstream)}"] if row.counts[TaskState.upstream_failed] and row.upstream else []

@@ -46,9 +46,11 @@ def started(*tasks: RecordedTask, notes: tuple[str, ...] = (), **params: object)
     )
 
 
-def step(name: str, *upstream: str, mapped: str | None = None, attempts: int = 1) -> RecordedTask:
+def step(
+    name: str, *upstream: str, mapped: str | None = None, attempts: int = 1, executor: str = "process"
+) -> RecordedTask:
     return RecordedTask(
-        name=name, task=f"etl:{name}", executor="process", mapped=mapped, upstream=upstream, attempts=attempts
+        name=name, task=f"etl:{name}", executor=executor, mapped=mapped, upstream=upstream, attempts=attempts
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from actorflow.runs.store import SqliteStore
-from tests.cli.shell import Going, actorflow, going
+from tests.cli.shell import Going, actorflow, environment, going
 from tests.cli.test_resume import HELD
 
 
@@ -94,3 +96,45 @@ def test_a_run_whose_owner_is_killed_ends_as_interrupted(held: Path) -> None:
     assert code == 1
     events = [json.dumps(event) for event in attached.seen]
     assert len(events) == len(list(SqliteStore(held / ".actorflow").open_run("@last").records()))
+
+
+PRINTS = """
+from actorflow import dag, task
+
+@task
+def prints(path: str) -> None:
+    with open(path) as pipe:
+        for line in pipe:
+            print(line.strip(), flush=True)
+
+@dag
+def printing(path: str) -> None:
+    return prints(path)
+"""
+
+
+def test_what_tasks_print_is_seen_as_it_comes(tmp_path: Path) -> None:
+    """No event is recorded between the lines, so only the news of the output can have brought them."""
+    (tmp_path / "printing.py").write_text(PRINTS)
+    os.mkfifo(tmp_path / "pipe")
+    with going("run", "printing.py", "-p", "path=pipe", cwd=tmp_path) as run:
+        with open(tmp_path / "pipe", "w", buffering=1) as pipe:
+            run.until("attempt_started")
+            attached = subprocess.Popen(
+                [sys.executable, "-m", "actorflow", "attach", "@last"],
+                cwd=tmp_path,
+                env=environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            with attached:
+                assert attached.stderr is not None
+                for number in range(5):
+                    pipe.write(f"line {number}\n")
+                    seen = next(line for line in attached.stderr if "| line" in line)
+                    assert seen == f"prints | line {number}\n"
+                pipe.close()
+        assert run.end().code == 0
+
+    assert attached.returncode == 0

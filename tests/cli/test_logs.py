@@ -57,6 +57,18 @@ def crash() -> None:
     return crashes()
 """
 
+SILENT = """
+from actorflow import dag, task
+
+@task
+async def quiet() -> int:
+    return 1
+
+@dag
+def silent() -> int:
+    return quiet()
+"""
+
 WAITING = """
 import sys
 from actorflow import dag, task
@@ -140,12 +152,43 @@ def test_text_is_neutral_and_raw_is_as_printed(folder: Path, etl: Ended) -> None
 
 
 def test_nothing_that_matches_is_said_and_an_unknown_run_refused(folder: Path, etl: Ended) -> None:
-    nothing = actorflow("logs", "@last", "--task", "nobody", cwd=folder)
+    nothing = actorflow("logs", "@last", "--task", "clean", "--attempt", "9", cwd=folder)
     unknown = actorflow("logs", "2020", cwd=folder)
 
     assert (nothing.code, nothing.out) == (0, "")
     assert "nothing printed that is asked for" in nothing.err
     assert unknown.code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "help"),
+    [
+        ("claen", "did you mean `clean`?"),
+        ("nobody", "known: days, clean"),
+        ("clean[1]", "an instance of a mapped step is asked for by --task clean --map-index 1"),
+    ],
+)
+@pytest.mark.parametrize("follow", [(), ("-f",)], ids=["read", "follow"])
+def test_a_task_that_the_run_does_not_have_is_refused(
+    name: str, help: str, follow: tuple[str, ...], folder: Path, etl: Ended
+) -> None:
+    run_id = actorflow("runs", "--dag", "etl", "--json", cwd=folder).answer["runs"][0]["run_id"]
+
+    refused = actorflow("logs", run_id, *follow, "--task", name, cwd=folder)
+
+    assert (refused.code, refused.out) == (2, "")
+    assert f"run {run_id} has no step `{name}`\n  help: {help}" in refused.err
+
+
+def test_following_a_run_that_is_over_says_where_nothing_was_printed(tmp_path: Path) -> None:
+    (tmp_path / "silent.py").write_text(SILENT)
+    actorflow("run", "silent.py", cwd=tmp_path)
+
+    done = actorflow("logs", "@last", "-f", cwd=tmp_path)
+
+    assert (done.code, done.out) == (0, "")
+    assert "nothing printed that is asked for" in done.err
+    assert "interrupted" not in done.err
 
 
 def test_show_names_the_command(folder: Path, etl: Ended) -> None:
@@ -236,7 +279,8 @@ def test_following_shows_lines_as_they_come_and_ends_with_the_run(following: Fol
                 pipe.close()
             rest, errors = logs.communicate(timeout=DEADLINE_S)
 
-    assert (rest, errors) == ("" if how == "is killed" else "the last\n", "")
+    assert rest == ("" if how == "is killed" else "the last\n")
+    assert ("was interrupted: its process is gone, nothing more comes" in errors) == (how == "is killed")
     assert logs.returncode == 0
 
 

@@ -45,15 +45,21 @@ def test_a_small_run_is_told_change_by_change() -> None:
 
     assert lines == [
         "etl run 7f3k  day=2026-11-20  top=3",
-        "extract started",
+        "extract sent to a worker",
         "extract ok 0.8s",
         "clean[*] 2 items",
-        "clean[0] started",
-        "clean[1] started",
+        "clean[0] sent to a worker",
+        "clean[1] sent to a worker",
         "clean[0] ok 2.1s",
         "clean[1] retry ValueError: could not convert string to float: 'n/a', attempt 1 of 3, next in 0.4s",
         "clean[1] ok 1.6s, attempt 2 of 3",
     ]
+
+
+def test_what_runs_in_this_process_is_told_as_started() -> None:
+    lines = told(started(step("extract", executor="async")), ready(0, "extract"), begun(0, "extract"))
+
+    assert lines[1:] == ["extract started"]
 
 
 def test_a_failure_is_told_at_once_and_what_needed_it_once_a_step() -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
 
+from actorflow.cli.report import Next
+from actorflow.cli.run_page import run_lines
+from actorflow.cli.stored import board_of
+from actorflow.cli.words import duration
+from actorflow.runs.store import SqliteStore
 from tests.cli import dags
 from tests.cli.shell import actorflow, going
 
@@ -189,7 +195,25 @@ def test_a_run_whose_process_was_killed_is_shown_as_interrupted(tmp_path: Path) 
         run.process.wait()
 
     assert actorflow("show", "@last", "--json", cwd=tmp_path).answer["status"] == "interrupted"
-    assert " waiting interrupted" in actorflow("show", "@last", cwd=tmp_path).out
+    shown = actorflow("show", "@last", cwd=tmp_path).out
+    assert " waiting interrupted after " in shown
+    assert actorflow("show", "@last", cwd=tmp_path).out == shown
+
+
+def test_an_interrupted_run_has_lasted_until_its_last_record(tmp_path: Path) -> None:
+    (tmp_path / "etl.py").write_text(dags.WAITING)
+    with going("run", "etl.py", cwd=tmp_path) as run:
+        run.until("attempt_started", map_index=2)
+        run.process.kill()
+        run.process.wait()
+    stored = SqliteStore(tmp_path / ".actorflow").open_run("@last")
+    lines = run_lines(board_of(stored), Next(target="etl.py", folder=str(tmp_path)), now_s=time.time() + 86_400)
+    records = list(stored.records())
+
+    told = "".join(span.text for spans in lines for span in spans)
+    assert f"interrupted after {duration(records[-1].ts - records[0].ts)}" in told
+    assert "24h" not in told
+    assert "1d" not in told
 
 
 def test_a_run_that_goes_on_is_shown_as_running(tmp_path: Path) -> None:
@@ -199,7 +223,7 @@ def test_a_run_that_goes_on_is_shown_as_running(tmp_path: Path) -> None:
 
         shown = actorflow("show", "@last", cwd=tmp_path).out
 
-    assert " waiting running in " in shown
+    assert " waiting running for " in shown
     assert "running  wait[*]" in shown
 
 
