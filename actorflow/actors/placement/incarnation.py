@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import math
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from actorflow.actors.placement.passing import RESOLVER
 from actorflow.actors.placement.places import places_of
 from actorflow.actors.placement.stderr_tail import StderrTail
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Killed, Shutdown, describe
-from actorflow_supervisors.memory import mebibytes
+from actorflow_supervisors.memory import MemoryQuotaExceeded, mebibytes
 from actorflow_supervisors.process import Process, ProcessStartFailed, QuotaBreach
 from actorflow_transports.interface import Connection, ConnectionOptions
 from actorflow_transports.subprocess import from_socket
@@ -97,7 +98,10 @@ class Incarnation:
                 connection.close()
                 tasks.cancel_scope.cancel()
             tail.drain()
-            reason = self._reason or self._lost_reason(process, tail, killed_after_s)
+            if self._reason is None:
+                reason = self._lost_reason(process, tail, killed_after_s)
+            else:
+                reason = self._refused_memory(self._reason, process) or self._reason
         finally:
             self._land(there.progress, reason)
         return reason
@@ -157,6 +161,20 @@ class Incarnation:
             peak_rss_bytes=ended.peak_rss_bytes if breach is None else breach.peak_bytes,
         )
 
+    def _refused_memory(self, reason: ExitReason, process: Process) -> ExitReason | None:
+        """The reason if the hard limit behind the quota is what the actor crashed over; else None."""
+        quota_bytes = self.cell.placement.quota_bytes
+        if quota_bytes is None or not isinstance(reason, Crashed | InitFailed) or not _is_out_of_memory(reason.error):
+            return None
+        ended = process.exit
+        assert ended is not None
+        peak_bytes = max(process.last_rss_bytes, ended.peak_rss_bytes or 0)
+        self.lost = refused = MemoryQuotaExceeded(quota_bytes, peak_bytes, refused=True)
+        refused.__cause__ = reason.error
+        if isinstance(reason, InitFailed):
+            return InitFailed(refused)
+        return Killed("memory", str(refused), exit_code=ended.exit_code, peak_rss_bytes=peak_bytes)
+
     # What goes out, and what comes in.
 
     def drop(self, ask: Ask) -> None:
@@ -194,6 +212,11 @@ class Incarnation:
         self._reason = reason if asked is None or isinstance(reason, Crashed | InitFailed | Killed) else asked
         self._is_over = True
         self._changed.wake()
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """It was refused memory, by Python or by a system call."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 def _used(breach: QuotaBreach) -> str:

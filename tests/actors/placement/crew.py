@@ -115,6 +115,10 @@ class Clerk(Actor):
         return len(bytearray(os.urandom(1 << 20)) * mebibytes)
 
     @handler
+    async def runs_out(self) -> None:
+        raise MemoryError
+
+    @handler
     async def hoards(self, mebibytes: int) -> None:
         hoard = bytearray(os.urandom(1 << 20)) * mebibytes
         await anyio.sleep_forever()

@@ -14,12 +14,13 @@ from typing import Any
 import anyio
 import pytest
 
-from actorflow import ActorRef, ActorSystem, Backoff, Crashed, Killed, NoProc, RestartIntensity, Subprocess
+from actorflow import ActorRef, ActorSystem, Backoff, Killed, NoProc, RestartIntensity, Subprocess
 from actorflow.actors.ref import cell_of
 from actorflow.errors import (
     ActorCrashed,
     ActorNotRunning,
     AskCycle,
+    MemoryQuotaExceeded,
     MessageRefused,
     OutcomeUnknown,
     ProcessLost,
@@ -209,6 +210,7 @@ async def test_18_an_actor_over_its_memory_quota_is_killed_and_the_reason_says_s
         greedy = await actors.spawn(Clerk, placement=Subprocess(quota_bytes=128 * MIB), restart="temporary")
         innocent = await actors.spawn(Clerk, placement=Subprocess(quota_bytes=128 * MIB))
         reasons: list[object] = []
+        errors: list[object] = []
         async with anyio.create_task_group() as tasks:
 
             async def hear() -> None:
@@ -216,14 +218,26 @@ async def test_18_an_actor_over_its_memory_quota_is_killed_and_the_reason_says_s
 
             tasks.start_soon(hear)
             await anyio.lowlevel.checkpoint()
-            with pytest.raises(ActorCrashed):
+            with pytest.raises(ActorCrashed) as crash:
                 await greedy.ask(Clerk.allocates, 100_000)
+            errors.append(crash.value.error)
 
         (reason,) = reasons
-        assert isinstance(reason, Killed | Crashed)
-        if isinstance(reason, Killed):
-            assert reason.cause == "memory"
+        assert isinstance(reason, Killed)
+        assert reason.cause == "memory"
+        assert "refused more memory by the hard limit behind its quota of 128 MiB" in reason.detail
+        assert [(type(error), getattr(error, "refused", None)) for error in errors] == [(MemoryQuotaExceeded, True)]
         assert await innocent.ask(Clerk.add) == 1
+
+
+async def test_a_memory_error_without_a_quota_is_a_crash_like_any_other() -> None:
+    async with system() as actors:
+        clerk = await actors.spawn(Clerk, placement=Subprocess())
+
+        with pytest.raises(ActorCrashed) as crash:
+            await clerk.ask(Clerk.runs_out)
+
+        assert isinstance(crash.value.error, MemoryError)
 
 
 async def test_an_asker_hears_that_it_was_the_quota() -> None:
