@@ -110,6 +110,8 @@ class ActorSystem:
         self._own_home: AbstractAsyncContextManager[Home] | None = None
         self._roots: DynamicSupervisor | None = None
         self._on_exit: OnExit | None = None
+        self.frame_errors = 0
+        """How often the process of a placed actor, which was killed for it, wrote what is no frame."""
         self.closers: list[Callable[[], Awaitable[None]]] = []
         """For placements: awaited when the system is left, after its last actor has ended."""
 

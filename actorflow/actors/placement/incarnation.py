@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from actorflow.actors.actor import Actor
+from actorflow.actors.codec import DecodeError
 from actorflow.actors.codec.type_names import UnknownType
 from actorflow.actors.dead_letters import DeadLetterReason
 from actorflow.actors.envelope import Ask
 from actorflow.actors.errors import ProcessLost, RemoteError
 from actorflow.actors.placement.exchange import Exchange
 from actorflow.actors.placement.flight import Progress
-from actorflow.actors.placement.frames import Kind, pack_frame, read_frame
+from actorflow.actors.placement.frames import Kind, NotAFrame, pack_frame, read_frame
 from actorflow.actors.placement.host_process import HostProcess
 from actorflow.actors.placement.link import Link
 from actorflow.actors.placement.passing import RESOLVER
@@ -26,6 +27,7 @@ from actorflow.actors.placement.stderr_tail import StderrTail
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Killed, Shutdown, describe
 from actorflow_supervisors.memory import MemoryQuotaExceeded, mebibytes
 from actorflow_supervisors.process import Process, ProcessStartFailed, QuotaBreach
+from actorflow_transports.errors import BadFrame, BadItem, FrameTooLarge
 from actorflow_transports.interface import Connection, ConnectionOptions
 from actorflow_transports.subprocess import from_socket
 
@@ -41,6 +43,10 @@ GOODBYE_S = 2.0
 OPTIONS = ConnectionOptions(encode=pack_frame, decode=read_frame, max_frame_bytes=MAX_FRAME_BYTES)
 
 
+NOT_UNDERSTOOD = (BadFrame, FrameTooLarge, BadItem, NotAFrame, DecodeError)
+"""What a process that is in order does not write."""
+
+
 class Incarnation:
     """One process. lost: why it is gone though nobody asked it to go, None otherwise."""
 
@@ -52,6 +58,7 @@ class Incarnation:
         self._is_up = False
         self._is_over = False
         self._reason: ExitReason | None = None
+        self._broken: Exception | None = None
         self._starting = anyio.CancelScope()
         self._places = places_of(self.system)
         self._link = Link(self.system, self._send)
@@ -133,7 +140,9 @@ class Incarnation:
     async def _end(self, process: Process, killed_after_s: float | None) -> None:
         """The process has said goodbye, was lost, or did not stop in time: it is gone when this returns."""
         with anyio.CancelScope(shield=True):  # bounded
-            if killed_after_s is None:  # also without a goodbye: what ends it has a name, which SIGKILL would hide
+            if (
+                killed_after_s is None and self._broken is None
+            ):  # also without a goodbye: what ends it has a name, which SIGKILL would hide
                 with anyio.move_on_after(GOODBYE_S):
                     await process.wait()
             if process.exit is None:
@@ -146,6 +155,7 @@ class Incarnation:
         held_bytes = process.last_rss_bytes or ended.peak_rss_bytes or 0  # it may have been too short for a sample
         breach = process.breach
         how = str(ended) if breach is None else f"{ended}: it used {_used(breach)}"
+        how = how if self._broken is None else f"{how}: it wrote what is no frame ({self._broken})"
         self.lost = lost = ProcessLost(process.pid, how, held_bytes, tail.last_lines)
         if killed_after_s is not None:
             detail = f"did not stop within {killed_after_s:g} s, so its process was killed"
@@ -187,7 +197,12 @@ class Incarnation:
 
     async def _receive(self, connection: Connection) -> None:
         error = await self._exchange.receive(connection)
-        logger.debug("the process of %s: %s", self.cell.path, error)
+        if isinstance(error, NOT_UNDERSTOOD):
+            self._broken = error
+            self.system.frame_errors += 1
+            logger.error("the process of %s is not understood, and is killed: %s", self.cell.path, error)
+        else:
+            logger.debug("the process of %s: %s", self.cell.path, error)
         self._is_over = True
         self._changed.wake()
 
