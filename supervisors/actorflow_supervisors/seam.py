@@ -210,6 +210,13 @@ class Seam(Protocol):
 
     def waiter(self) -> Waiter: ...
 
+    def resume(self, slot: Slot, value: Any) -> None:
+        """`slot.set_result(value)` for whoever has heard from outside the loop; only when not `done()`.
+
+        The task that awaits it may go on within this call, where the loop allows that: a turn of the loop is saved.
+        """
+        ...
+
     def interrupt(self) -> Interrupt: ...
 
     def hosts(self) -> Iterator[object]:

@@ -36,6 +36,9 @@ class TrioSeam:
     def waiter(self) -> Waiter:
         return Waiter(self.slot)
 
+    def resume(self, slot: Slot, value: Any) -> None:
+        slot.set_result(value)
+
     def interrupt(self) -> Interrupt:
         return _TrioInterrupt()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextvars import ContextVar
 
 import anyio
 import pytest
@@ -180,6 +181,44 @@ async def test_a_slot_hands_its_value_to_the_waiting_task() -> None:
     assert slot.done()
 
 
+async def test_a_resumed_task_goes_on_with_the_value_as_itself_and_in_its_own_context() -> None:
+    seam = current_seam()
+    slots = [seam.slot(), seam.slot()]
+    here: ContextVar[str] = ContextVar("here")
+    went_on: list[object] = []
+    ended = seam.waiter()
+
+    async def child() -> None:
+        me = seam.current_task()
+        here.set("child")
+        for slot in slots:
+            value = await slot
+            went_on.append((value, here.get(None), seam.current_task() is me))
+
+    async with seam.open_home() as home:
+        home.spawn(child, on_done=ended.wake)
+        await anyio.lowlevel.checkpoint()
+        seam.resume(slots[0], 1)
+        went_on.append("the task that resumed it has not waited yet")
+        await anyio.wait_all_tasks_blocked()
+        seam.call_at(seam.now_s(), seam.resume, slots[1], 2)
+        await ended.wait()
+
+    assert went_on == ["the task that resumed it has not waited yet", (1, "child", True), (2, "child", True)]
+
+
+async def test_a_slot_in_which_nobody_waits_yet_is_resumed_with_its_value() -> None:
+    seam = current_seam()
+    slot, fired = seam.slot(), seam.waiter()
+
+    seam.call_at(seam.now_s(), seam.resume, slot, 3)
+    seam.call_at(seam.now_s(), fired.wake)
+    await fired.wait()
+
+    assert slot.done()
+    assert await slot == 3
+
+
 async def test_a_slot_whose_task_was_cancelled_counts_as_done() -> None:
     slot = current_seam().slot()
 
@@ -327,6 +366,13 @@ async def test_the_effective_deadline_is_that_of_the_surrounding_scopes() -> Non
     assert seam.effective_deadline_s() == math.inf
     with anyio.move_on_after(3600), anyio.move_on_after(7200):
         assert seam.effective_deadline_s() == anyio.current_effective_deadline() < math.inf
+        with anyio.CancelScope(shield=True):
+            assert seam.effective_deadline_s() == anyio.current_effective_deadline() == math.inf
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + 1800):
+            assert seam.effective_deadline_s() == anyio.current_effective_deadline() < math.inf
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            assert seam.effective_deadline_s() == anyio.current_effective_deadline() == -math.inf
 
 
 def test_without_a_loop_there_is_no_seam() -> None:
