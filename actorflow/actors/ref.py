@@ -56,7 +56,7 @@ class ActorRef(Generic[A_co]):
         elif in_actor.get() and (helped := beside(system)) is not None:
             join(helped, ask)
         inbox = self._inbox
-        timed = ask.deadline_s == NEVER_S and system.ask_timeouts is not None
+        timeouts = system.ask_timeouts if ask.deadline_s == NEVER_S else None
         try:
             items = inbox.items
             if len(items) < inbox.room:
@@ -64,9 +64,11 @@ class ActorRef(Generic[A_co]):
                 if inbox.parked is not None:
                     inbox.wake()
             else:
-                await cell.admit_ask(ask)
-            if timed:
-                system.watch(ask)
+                admission = cell.admit_ask(ask)
+                if admission is not None:
+                    await admission
+            if timeouts is not None:
+                timeouts.watch(ask)
             value = await ask.slot
         except system.cancelled as error:
             cell.asker_gone(ask, error)
@@ -76,8 +78,8 @@ class ActorRef(Generic[A_co]):
                 asker.waiting_on = None
             elif helped is not None:
                 leave(helped, ask)
-            if timed:
-                system.unwatch(ask)
+            if timeouts is not None:
+                timeouts.forget(ask)
         if type(value) is Failure:
             raise value.error
         return value  # type: ignore[no-any-return]  # a slot is untyped; the handler's signature says what it holds
@@ -99,7 +101,9 @@ class ActorRef(Generic[A_co]):
             if inbox.parked is not None:
                 inbox.wake()
         else:
-            await self._cell.admit_tell((name, args, kwargs or None))
+            admission = self._cell.admit_tell((name, args, kwargs or None))
+            if admission is not None:
+                await admission
 
     def try_tell(self, method: Handler[A_co, P, Any], /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """`tell` that never waits: False if the mailbox is full or the actor does not run."""
