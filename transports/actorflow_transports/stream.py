@@ -18,7 +18,7 @@ from .frame import Frame
 from .interface import ConnectionOptions, Take
 from .item_frames import decoded, framed, parser_for
 from .loop import Gate, gate_of
-from .outbox import Outbox
+from .outbox import LARGE_BYTES, Outbox
 
 SEND_BUFFER_BYTES = 1024 * 1024
 """Asked of the kernel: with its default of some 200 KiB, a large body crosses in several turns of the loop."""
@@ -89,10 +89,21 @@ class StreamConnection:
         head, body = framed(self._options, item, self._max_send_bytes)
         if self._waiting or not self._outbox.has_room(len(body)):
             return False
-        if at_once:
-            self._writes_at_once = True
-        self._queue(head, body)
+        if at_once and self._outbox.is_empty and len(body) < LARGE_BYTES:
+            self._write_now(head + body)
+        else:
+            self._queue(head, body)
         return True
+
+    def _write_now(self, frame: bytes) -> None:
+        """A small frame with none before it; what the socket does not take of it waits for the writer."""
+        try:
+            sent = self._sock.send(frame)
+        except OSError:  # no room, or the writer will meet it too
+            sent = 0
+        if sent < len(frame):
+            self._outbox.put(b"", frame[sent:])
+            self._open_gate().wake()
 
     async def drain(self) -> None:
         while not self._outbox.is_empty:
@@ -261,10 +272,15 @@ class StreamConnection:
 
     def _items(self) -> list[Any]:
         """All that have been read; those before a bad one count, the next call says that it was bad."""
+        received, options = self._received, self._options
         items: list[Any] = []
-        with contextlib.suppress(BadItem):
-            while self._received:
-                items.append(self._item())
+        body: bytes | bytearray = b""
+        try:
+            while received:
+                flags, body = received.popleft()
+                items.append(decoded(options, flags, body) if flags else options.decode(body))  # type: ignore[arg-type]  # a bytearray will do where bytes do
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the peer's item is bad
+            self._break(self._bad_item(body, exc))
         return items
 
     def _item(self) -> Any:
@@ -272,9 +288,12 @@ class StreamConnection:
         try:
             return decoded(self._options, flags, body)
         except Exception as exc:
-            failure = BadItem(f"{self._peer} sent {len(body):,} bytes that do not decode: {exc}")
+            failure = self._bad_item(body, exc)
             self._break(failure)
             raise failure from exc
+
+    def _bad_item(self, body: bytes | bytearray, exc: Exception) -> BadItem:
+        return BadItem(f"{self._peer} sent {len(body):,} bytes that do not decode: {exc}")
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         while True:
