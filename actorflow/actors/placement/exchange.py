@@ -39,6 +39,8 @@ class Exchange:
         self._flight: Flight[Message] = Flight(cell.placement.window)
         self._asks: dict[int, Ask] = {}
         self._is_one_by_one = True
+        self._is_taking = False
+        self._resume = cell.system.seam.resume
         self._bell = _Bell(self)
         self.outgoing = Outgoing(cell.system.seam, self._next_messages, self._hang_bell)
 
@@ -70,6 +72,8 @@ class Exchange:
 
     def ring(self) -> None:
         """A message lies in the mailbox that was empty, or had no room ahead."""
+        if self._is_taking:
+            return
         if self._is_one_by_one and not self._flight:
             self.outgoing.flush()
             self._hang_bell()
@@ -85,29 +89,33 @@ class Exchange:
         items = cell.inbox.items
         if not items or not self.is_up or cell.asked_to_end:
             return None
-        frame: list[Any] = [Kind.messages, flight.next_number]
+        number = flight.next_number
+        frame: list[Any] = [Kind.messages, number]
+        leaving: list[Message] = []
         room, room_bytes = flight.room, JOIN_BYTES
-        while items and room and room_bytes > 0:
+        while items and len(leaving) < room:
             message: Any = items.popleft()
             if message.__class__ is tuple:
                 name, parcel, named = message
                 left_s: Any = TOLD
-                flight.add(message)
             else:
+                name, parcel, named = message.name, message.args, message.kwargs
                 left_s = self._left_s(message)
                 if left_s is GONE:
                     continue
-                name, parcel, named = message.name, message.args, message.kwargs
-                number = flight.add(message)
                 if left_s is not TOLD:
                     self._asks[number] = message
-            room -= 1
+            leaving.append(message)
+            number += 1
+            frame += (name, (*parcel, named) if named else parcel, left_s)
             if parcel.__class__ is bytes:
                 room_bytes -= len(parcel)
-            frame += (name, (*parcel, named) if named else parcel, left_s)
+                if room_bytes <= 0:
+                    break
+        flight.extend(leaving)
         if cell.inbox.waiting is not None and len(items) <= cell.inbox.settings.low_water:
             cell.inbox.take_in()
-        return frame if len(frame) > 2 else None
+        return frame if leaving else None
 
     def _left_s(self, message: Message) -> Any:
         """What is left of an ask's time, as it travels; TOLD where nobody waits, GONE where nobody does any more."""
@@ -129,22 +137,28 @@ class Exchange:
             return error
 
     def _take(self, frames: list[Any]) -> None:
-        for frame in frames:
-            match frame[0]:
-                case Kind.replies:
-                    self._answered(frame)
-                case Kind.done:
-                    self._finished(frame[1])
-                case Kind.dropped:
-                    self._flight.remove(frame[1])
-                    self.outgoing.wake()
-                case _:
-                    self._others(frame)
+        """What is sent by askers that go on meanwhile leaves together, behind the last of them."""
+        self._is_taking = True
+        try:
+            for frame in frames:
+                match frame[0]:
+                    case Kind.replies:
+                        self._answered(frame)
+                    case Kind.done:
+                        self._finished(frame[1])
+                    case Kind.dropped:
+                        self._flight.remove(frame[1])
+                    case _:
+                        self._others(frame)
+        finally:
+            self._is_taking = False
+        self.outgoing.flush()
+        self._hang_bell()
 
     def _answered(self, frame: list[Any]) -> None:
         self._is_one_by_one = len(frame) == 4
         self._finished(max(frame[1::3]))
-        asks = self._asks
+        asks, resume = self._asks, self._resume
         fields = iter(frame)
         next(fields)
         for number, how, what in zip(fields, fields, fields, strict=True):
@@ -153,13 +167,11 @@ class Exchange:
                 continue
             if how != How.plain:
                 self._link.settle(ask, how, what)
-            elif not ask.slot.done():
-                ask.slot.set_result(what)
+            elif not (slot := ask.slot).done():
+                resume(slot, what)
 
     def _finished(self, number: int) -> None:
         self._cell.handled += self._flight.finished(number)
-        if self._cell.inbox.items:
-            self.outgoing.wake()
 
 
 class _Bell:

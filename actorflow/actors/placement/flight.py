@@ -35,54 +35,59 @@ class Flight(Generic[M]):
 
     def __init__(self, window: int) -> None:
         self.window = window
-        self._messages: deque[tuple[int, M]] = deque()
-        self._last = 0
+        self._messages: deque[M | None] = deque()  # None: removed
+        self._finished = 0
+        self._removed = 0
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return len(self._messages) - self._removed
 
     @property
     def room(self) -> int:
         """How many more there may be."""
-        return self.window - len(self._messages)
+        return self.window - len(self)
 
     @property
     def next_number(self) -> int:
-        """What the next message travels under."""
-        return self._last + 1
+        """What the next message travels under, from 1."""
+        return self._finished + len(self._messages) + 1
 
-    @property
-    def oldest(self) -> M | None:
-        """What the process is at work for, as far as it has said."""
-        return self._messages[0][1] if self._messages else None
-
-    def add(self, message: M) -> int:
-        """The number that `message` travels under, from 1."""
-        self._last += 1
-        self._messages.append((self._last, message))
-        return self._last
+    def extend(self, messages: list[M]) -> None:
+        """These travel under the next numbers."""
+        self._messages += messages
 
     def finished(self, number: int) -> int:
         """All up to `number` are finished; returns how many were not known to be."""
         messages = self._messages
-        before = len(messages)
-        while messages and messages[0][0] <= number:
-            messages.popleft()
-        return before - len(messages)
+        before = len(self)
+        news = min(number - self._finished, len(messages))
+        if news <= 0:
+            return 0
+        self._finished += news
+        if news == len(messages):
+            messages.clear()
+            self._removed = 0
+            return before
+        for _ in range(news):
+            if messages.popleft() is None:
+                self._removed -= 1
+        return before - len(self)
 
     def remove(self, number: int) -> None:
         """This one will not be handled."""
-        for position, (known, _) in enumerate(self._messages):
-            if known == number:
-                del self._messages[position]
-                return
+        position = number - self._finished - 1
+        if 0 <= position < len(self._messages) and self._messages[position] is not None:
+            self._messages[position] = None
+            self._removed += 1
 
     def land(self, begun: int, finished: int) -> Landing[M]:
         """The process has ended, with these counts: nothing is in flight any more."""
         handled: list[M] = []
         untouched: list[M] = []
         in_hand: M | None = None
-        for number, message in self._messages:
+        for number, message in enumerate(self._messages, self._finished + 1):
+            if message is None:
+                continue
             if number <= finished:
                 handled.append(message)
             elif number == begun:

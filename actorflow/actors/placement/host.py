@@ -16,6 +16,7 @@ from actorflow.actors.codec import DecodeError
 from actorflow.actors.dead_letters import DeadLetterReason
 from actorflow.actors.envelope import NEVER_S
 from actorflow.actors.factory import FactorySpec, load_factory
+from actorflow.actors.mailbox import NOTHING_YET
 from actorflow.actors.placement.arrivals import Arrival, ArrivedAsk
 from actorflow.actors.placement.flight import Progress
 from actorflow.actors.placement.frames import TOLD, Kind
@@ -168,8 +169,13 @@ class Host:
                 deadline_s = NEVER_S if left_s is None else self.link.deadline_s(left_s)
                 arrived.append(ArrivedAsk(self, number, name, parcel, cell, deadline_s))
             number += 1
-        cell.inbox.put(arrived[0])
-        cell.inbox.items.extend(arrived[1:])
+        inbox = cell.inbox
+        if inbox.items is NOTHING_YET:
+            inbox.put(arrived.pop(0))
+        inbox.items += arrived
+        slot, inbox.parked = inbox.parked, None
+        if slot is not None and not slot.done():
+            self.system.seam.resume(slot, None)
 
 
 ACK_EVERY = 64

@@ -48,7 +48,7 @@ class HostCell(Cell):
 
     async def _handle_other(self, message: Any, actor: Actor, methods: dict[str, Method]) -> None:
         """What the owner sent: checked, handled and counted."""
-        kind: type[Any] = message.__class__
+        kind: type[Any] = type(message)
         is_ask = kind is ArrivedAsk
         if not is_ask and kind is not Arrival:
             await super()._handle_other(message, actor, methods)

@@ -7,7 +7,7 @@ run again; otherwise as a `RemoteError` that says what it was. References to act
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -152,23 +152,28 @@ class Passing:
         return cast("ExitReason", _PLAIN_REASONS[name](**fields))
 
 
-def is_plain(value: object) -> bool:
+def is_plain(value: Any) -> bool:
     """Whether it is carried as it is, never changes and is small: it may be packed later, with others."""
-    kind = type(value)
+    kind: type[Any] = type(value)
     if kind is int:
-        return MIN_INT <= cast("int", value) <= MAX_INT
+        return bool(MIN_INT <= value <= MAX_INT)
     if kind is str or kind is bytes:
-        return len(cast("str", value)) <= MAX_PLAIN_LENGTH
+        return len(value) <= MAX_PLAIN_LENGTH
     return kind in _SIZELESS
 
 
-def is_plain_call(args: Collection[object], kwargs: Mapping[str, object] | None) -> bool:
+def is_plain_call(args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> bool:
     """Whether all arguments are plain, and few."""
-    return _are_plain(args) and (not kwargs or _are_plain(kwargs.values()))
-
-
-def _are_plain(values: Collection[object]) -> bool:
-    return len(values) <= MAX_PLAIN and all(map(is_plain, values))
+    if kwargs:
+        return len(args) + len(kwargs) <= MAX_PLAIN and all(map(is_plain, (*args, *kwargs.values())))
+    for arg in args:
+        kind: type[Any] = type(arg)
+        if kind is int:  # as in `is_plain`, whose call would be half of it
+            if not MIN_INT <= arg <= MAX_INT:
+                return False
+        elif not is_plain(arg):
+            return False
+    return len(args) <= MAX_PLAIN
 
 
 def type_name(error: BaseException) -> str:

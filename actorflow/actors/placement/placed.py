@@ -28,7 +28,7 @@ from actorflow_supervisors.subprocess_child import Subprocess as ChildSubprocess
 from actorflow_supervisors.subprocess_child import is_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from actorflow.actors.actor import Actor
     from actorflow.actors.system import ActorSystem
@@ -119,47 +119,55 @@ class PlacedCell(Cell):
 
     # What senders call.
 
-    async def admit_tell(self, message: Tell) -> None:
-        message = self._packed_tell(message)
-        if self._has_room():
-            self.inbox.put(message)
-        else:
-            await admission.admit_tell(self, message)
+    def admit_tell(self, message: Tell) -> Awaitable[None] | None:
+        if not is_plain_call(message[1], message[2]):
+            message = self._packed_tell(message)
+        if self._is_admitted(message):
+            return None
+        return admission.admit_tell(self, message)
 
     def admit_nowait(self, message: Tell) -> bool:
-        return admission.admit_nowait(self, self._packed_tell(message))
+        if not is_plain_call(message[1], message[2]):
+            message = self._packed_tell(message)
+        return self._is_admitted(message) or admission.admit_nowait(self, message)
 
-    async def admit_ask(self, ask: Ask) -> None:
-        self._pack_ask(ask)
-        if self._has_room():
-            self.inbox.put(ask)
-        else:
-            await admission.admit_ask(self, ask)
+    def admit_ask(self, ask: Ask) -> Awaitable[None] | None:
+        if not is_plain_call(ask.args, ask.kwargs):
+            self._pack_ask(ask)
+        if self._is_admitted(ask):
+            return None
+        return admission.admit_ask(self, ask)
 
-    def _has_room(self) -> bool:
-        """Whether admission would only append."""
+    def _is_admitted(self, message: Message) -> bool:
+        """True if all there was to do was to append it; else it is for `admission`."""
         inbox = self.inbox
-        return inbox.has_room and not inbox.closed and self.system.boundary is None
+        items = inbox.items
+        if inbox.closed or inbox.waiting or len(items) >= inbox.settings.capacity or self.system.boundary is not None:
+            return False
+        if items and inbox.parked is None:
+            items.append(message)
+        else:
+            inbox.put(message)
+        return True
 
     def relay(self, message: Tell | Ask, taken: Callable[[], None]) -> None:
         """For the link of another process that calls this actor."""
         if isinstance(message, Ask):
-            self._pack_ask(message)
-            deliver(self, message, taken)
-        else:
-            deliver(self, self._packed_tell(message), taken)
+            if not is_plain_call(message.args, message.kwargs):
+                self._pack_ask(message)
+        elif not is_plain_call(message[1], message[2]):
+            message = self._packed_tell(message)
+        deliver(self, message, taken)
+
+    # Arguments that are plain stay as they are, since nobody can change those; others are packed when they are sent.
 
     def _packed_tell(self, message: Tell) -> Tell:
-        """As it is where its arguments are plain, since nobody can change those; else with a body in their place."""
         name, args, kwargs = message
-        if is_plain_call(args, kwargs):
-            return message
         return (name, self._body(name, args, kwargs), None)
 
     def _pack_ask(self, ask: Ask) -> None:
-        if not is_plain_call(ask.args, ask.kwargs):
-            ask.args = self._body(ask.name, ask.args, ask.kwargs)
-            ask.kwargs = {}
+        ask.args = self._body(ask.name, ask.args, ask.kwargs)
+        ask.kwargs = {}
 
     def _body(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         where = f"arguments of {name} for {self.path!r}"
