@@ -64,18 +64,21 @@ class Catalog:
         return page_of(query, [self._read(run_id)[0] for run_id in stamps])
 
     def run_ids(self, prefix: str = "", *, newest: int | None = None) -> list[str]:
-        """Ids that begin so, oldest first; of many the `newest` ones only."""
+        """Ids that begin so, in their order; or the `newest` ones by their start, oldest first."""
+        order = "run_id DESC" if newest is None else "started DESC, run_id DESC"
         try:
             with self._connected() as connection:
                 self._look(connection)
                 found = connection.execute(
-                    "SELECT run_id FROM runs WHERE run_id >= ? AND run_id < ? ORDER BY run_id DESC LIMIT ?",
+                    f"SELECT run_id FROM runs WHERE run_id >= ? AND run_id < ? ORDER BY {order} LIMIT ?",
                     (prefix, f"{prefix}\x7f", -1 if newest is None else newest),
                 )
                 return [run_id for (run_id,) in found][::-1]
         except (sqlite3.Error, ValueError, OSError):
             found_names = sorted(run_id for run_id in _names(self.folder) if run_id.startswith(prefix))
-            return found_names if newest is None else found_names[-newest:]
+            if newest is None:
+                return found_names
+            return sorted(found_names, key=lambda run_id: self._read(run_id)[0].started or 0.0)[-newest:]
 
     def note(self, summary: RunSummary, *, lasting: bool) -> None:
         """For owners: how far their run is. Raises nothing: without it, the next listing reads the run."""

@@ -32,7 +32,7 @@ _HAS_FACT: Final = (
 _PARAM: Final = "param"
 _TAG: Final = "tag"
 _ORDER: Final = {
-    RunSort.started: "run_id",
+    RunSort.started: "started",
     RunSort.duration: "duration",
     RunSort.dag: "dag",
     RunSort.status: "status",
@@ -93,8 +93,7 @@ def clauses(query: RunQuery) -> tuple[str, list[object]]:
 def ordering(query: RunQuery) -> str:
     """The ORDER BY of a query."""
     way = "ASC" if query.ascending else "DESC"
-    first = _ORDER[query.sort]
-    return f"ORDER BY run_id {way}" if first == "run_id" else f"ORDER BY {first} {way}, run_id {way}"
+    return f"ORDER BY {_ORDER[query.sort]} {way}, run_id {way}"
 
 
 def _storable(text: str) -> str:

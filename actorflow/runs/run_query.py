@@ -84,7 +84,7 @@ def ended_after_s(run: RunSummary) -> float | None:
 
 
 _ORDER: Final[Mapping[RunSort, Callable[[RunSummary], tuple[object, ...]]]] = {
-    RunSort.started: lambda run: (run.run_id,),
+    RunSort.started: lambda run: (run.started is not None, run.started or 0.0, run.run_id),
     RunSort.duration: lambda run: ((ended_after_s(run) is not None, ended_after_s(run) or 0.0), run.run_id),
     RunSort.dag: lambda run: (run.dag, run.run_id),
     RunSort.status: lambda run: (run.status.value, run.run_id),

@@ -266,7 +266,7 @@ class MemoryStore:
         return page_of(query, runs)
 
     def _log(self, name: str) -> MemoryLog:
-        return self._logs[resolve(name, sorted(self._logs), "memory")]
+        return self._logs[resolve(name, list(self._logs), "memory")]
 
 
 def resolve(name: str, run_ids: list[str], place: Path | str) -> str:

@@ -251,10 +251,11 @@ async def summaries_say_the_same_as_the_history(store: RunStore) -> None:
 
 
 async def runs_are_listed_newest_first(store: RunStore) -> None:
+    """By their start, whatever they are called."""
     for run_id in ("20260102-b", "20260101-a", "20260103-c"):
         await record(store, [*started(run_id), finished(run_id)], run_id)
 
-    assert [summary.run_id for summary in store.runs()] == ["20260103-c", "20260102-b", "20260101-a"]
+    assert [summary.run_id for summary in store.runs()] == ["20260103-c", "20260101-a", "20260102-b"]
 
 
 async def a_value_of_any_size_comes_back_as_it_was(store: RunStore) -> None:
