@@ -27,6 +27,9 @@ class GivenLimits:
     max_cpus: float | None = None
 
 
+UNLIMITED = GivenLimits()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Which steps run, as patterns, and whether the first failure ends the run; None: as the dag says."""

@@ -5,6 +5,9 @@
     workers = 4
     store = "build/actorflow"   # relative to the file that names it
     trace = true                # to OpenTelemetry
+    timeout = "2h"              # of the run as a whole; so are max_memory, default_memory and max_cpus
+    grace = "30s"               # how long cancelled tasks may take to end
+    fail_fast = true
 
     [profile.ci.tasks]
     census = "thread"           # the executor of one step, over what the dag says
@@ -21,22 +24,34 @@ folder with both, actorflow.toml wins.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeGuard, cast
+from typing import Any, TypeGuard, cast
 
 from actorflow.cli.complaint import Complaint, Place, Remark, refusal
+from actorflow.cli.options import UNLIMITED, GivenLimits
 from actorflow.cli.recycle import KEYS, recycling_of
+from actorflow.flows.durations import seconds
+from actorflow.flows.sizes import size_bytes
 
 OWN_FILE = "actorflow.toml"
 SHARED_FILE = "pyproject.toml"
-PROFILE_KEYS = ("executor", "workers", "store", "trace", "tasks", "recycle")
+DURATIONS = ("timeout", "grace")
+SIZES = ("max_memory", "default_memory")
+PROFILE_KEYS = (
+    *("executor", "workers", "store", "trace", "tasks", "recycle"),
+    *(*DURATIONS, *SIZES, "max_cpus", "fail_fast"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a profile sets; None and {} where it is silent. tasks: executor by step name. recycle: see `recycle`."""
+    """What a profile sets; None and {} where it is silent.
+
+    tasks: executor by step name. recycle: see `recycle`. limits, grace: as the options of those names take them.
+    """
 
     name: str = ""
     file: str = ""
@@ -46,6 +61,9 @@ class Profile:
     trace: bool | None = None
     tasks: Mapping[str, str] = field(default_factory=dict[str, str])
     recycle: Mapping[str, object] = field(default_factory=dict[str, object])
+    limits: GivenLimits = UNLIMITED
+    grace: str | None = None
+    fail_fast: bool | None = None
 
 
 NO_PROFILE = Profile()
@@ -115,7 +133,19 @@ def _profile(name: str, file: Path, given: object) -> Profile:
         trace=cast("bool | None", given.get("trace")),
         tasks=cast("dict[str, str]", given.get("tasks", {})),
         recycle=cast("dict[str, object]", given.get("recycle", {})),
+        limits=GivenLimits(
+            timeout=_text(given.get("timeout")),
+            max_memory=_text(given.get("max_memory")),
+            default_memory=_text(given.get("default_memory")),
+            max_cpus=cast("float | None", given.get("max_cpus")),
+        ),
+        grace=_text(given.get("grace")),
+        fail_fast=cast("bool | None", given.get("fail_fast")),
     )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _faults(name: str, file: Path, given: dict[str, object]) -> Iterable[Remark]:
@@ -126,8 +156,14 @@ def _faults(name: str, file: Path, given: dict[str, object]) -> Iterable[Remark]
                 yield _remark(file, f"{where}`{key}` must be a string, not {value!r}", key=key)
             case "workers" if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 yield _remark(file, f"{where}`workers` must be a whole number from 1, not {value!r}", key=key)
-            case "trace" if not isinstance(value, bool):
-                yield _remark(file, f"{where}`trace` must be true or false, not {value!r}", key=key)
+            case "trace" | "fail_fast" if not isinstance(value, bool):
+                yield _remark(file, f"{where}`{key}` must be true or false, not {value!r}", key=key)
+            case "max_cpus" if not _is_positive(value):
+                yield _remark(file, f"{where}`max_cpus` must be a number above 0, not {value!r}", key=key)
+            case _ if key in DURATIONS and (problem := _problem_of(seconds, value, '"2h"', str)):
+                yield _remark(file, f"{where}`{key}`: {problem}", key=key)
+            case _ if key in SIZES and (problem := _problem_of(size_bytes, value, '"4GiB"', str, int)):
+                yield _remark(file, f"{where}`{key}`: {problem}", key=key)
             case "tasks" if not _is_table(value) or not all(isinstance(one, str) for one in value.values()):
                 yield _remark(
                     file, f"{where}`tasks` must map step names to executors", 'for example census = "thread"', key=key
@@ -148,6 +184,21 @@ def _recycling_problem(value: object) -> str:
         return f"must be a table with some of {', '.join(KEYS)}"
     try:
         recycling_of(value)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def _problem_of(read: Callable[[Any], object], value: object, example: str, *kinds: type) -> str:
+    """What is wrong with a duration or a size; "" for nothing."""
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        return f"must be a text with a unit, such as {example}, not {value!r}"
+    try:
+        read(value)
     except ValueError as error:
         return str(error)
     return ""

@@ -44,6 +44,7 @@ SLOW_LOAD_S = 1.0
 @limit_options
 @recycle_option
 @grace_option
+@click.option("--run-id", metavar="ID", help="What the new run is called; else a name that begins with the time.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="What the run is found by; may be repeated.")
 @profile_option
 @store_option
@@ -60,6 +61,7 @@ def command(
     limits: GivenLimits,
     recycle: tuple[str, ...],
     grace: str | None,
+    run_id: str | None,
     tags: tuple[str, ...],
     profile: str | None,
     store: str | None,
@@ -85,6 +87,7 @@ def command(
     require_backend(backend)
 
     # From here on floors below are imported, then the user's file: the slow part, and the first line is out.
+    from actorflow.cli.new_run_id import require_free
     from actorflow.cli.run_filters import named_values
     from actorflow.cli.settings import settings
     from actorflow.cli.stopping import sigterm_raises
@@ -105,6 +108,8 @@ def command(
                 selection=selection,
                 profile=profile,
             )
+            if run_id is not None:
+                require_free(run_id, chosen.store)
             if chosen.trace:
                 from actorflow.cli.tracing import require_tracing
 
@@ -119,7 +124,7 @@ def command(
 
         return follow(
             Followed(
-                begin=beginning(partial(execute, loaded.plan, loaded.dag)),
+                begin=beginning(partial(execute, loaded.plan, loaded.dag, run_id=run_id)),
                 settings=chosen,
                 target=target,
                 store_named=store,

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from actorflow.cli.complaint import Complaint, Place, Remark
-from actorflow.cli.options import GivenLimits, Selection
+from actorflow.cli.options import UNLIMITED, GivenLimits, Selection
 from actorflow.cli.profile import NO_PROFILE, Profile, read_profile
 from actorflow.cli.recycle import recycling_of
 from actorflow.flows.durations import seconds
@@ -28,7 +28,6 @@ from actorflow_supervisors.recycling import Recycling
 DEFAULT_GRACE_S = 10.0
 """How long what runs may take to end once the run is cancelled."""
 EVERYTHING = Selection()
-UNLIMITED = GivenLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +69,9 @@ def settings(
         recycling=_recycling(recycle, chosen.recycle),
         store=store or chosen.store,
         trace=bool(chosen.trace if trace is None else trace),
-        limits=_run_limits(limits),
-        grace_s=DEFAULT_GRACE_S if grace is None else seconds(grace),
-        selection=selection,
+        limits=_run_limits(limits, chosen.limits),
+        grace_s=DEFAULT_GRACE_S if (grace := grace or chosen.grace) is None else seconds(grace),
+        selection=selection if selection.fail_fast is not None else replace(selection, fail_fast=chosen.fail_fast),
         profile=chosen,
     )
 
@@ -91,12 +90,13 @@ def _recycling(pairs: Sequence[str], profile: Mapping[str, object]) -> Recycling
         raise click.UsageError(f"--recycle: {error}") from error
 
 
-def _run_limits(given: GivenLimits) -> RunLimits:
+def _run_limits(given: GivenLimits, profile: GivenLimits) -> RunLimits:
+    """The flags over the profile; each text has been read once."""
     return RunLimits(
-        timeout=given.timeout,
-        max_memory=_size(given.max_memory),
-        default_memory=_size(given.default_memory),
-        max_cpus=given.max_cpus,
+        timeout=given.timeout or profile.timeout,
+        max_memory=_size(given.max_memory or profile.max_memory),
+        default_memory=_size(given.default_memory or profile.default_memory),
+        max_cpus=given.max_cpus or profile.max_cpus,
     )
 
 

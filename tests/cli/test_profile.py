@@ -67,6 +67,32 @@ def test_the_own_file_wins_over_pyproject_in_the_same_folder(tmp_path: Path) -> 
         ("[profil.ci]\n", "unknown setting `profil`", "did you mean `profile`?", 1),
         ("[profile.ci]\nworkers = 0", "profile `ci`: `workers` must be a whole number from 1, not 0", "", 2),
         ("[profile.ci]\nworkers = true", "profile `ci`: `workers` must be a whole number from 1, not True", "", 2),
+        ("[profile.ci]\ntimeuot = '2h'", "profile `ci`: unknown key `timeuot`", "did you mean `timeout`?", 2),
+        ("[profile.ci]\nmax_memroy = 1", "profile `ci`: unknown key `max_memroy`", "did you mean `max_memory`?", 2),
+        (
+            "[profile.ci]\ntimeout = 3",
+            'profile `ci`: `timeout`: must be a text with a unit, such as "2h", not 3',
+            "",
+            2,
+        ),
+        (
+            "[profile.ci]\ngrace = 'soon'",
+            "profile `ci`: `grace`: 'soon' is no duration; "
+            'write "200ms", "30s", "5m" or "1h30m", a number of seconds, or a timedelta',
+            "",
+            2,
+        ),
+        (
+            "[profile.ci]\nmax_memory = 'much'",
+            "profile `ci`: `max_memory`: 'much' is no size; "
+            'write "256MiB" (1024 based), "256MB" (1000 based) or a number of bytes',
+            "",
+            2,
+        ),
+        ("[profile.ci]\nmax_cpus = 0", "profile `ci`: `max_cpus` must be a number above 0, not 0", "", 2),
+        ("[profile.ci]\nmax_cpus = inf", "profile `ci`: `max_cpus` must be a number above 0, not inf", "", 2),
+        ("[profile.ci]\nmax_cpus = true", "profile `ci`: `max_cpus` must be a number above 0, not True", "", 2),
+        ("[profile.ci]\nfail_fast = 1", "profile `ci`: `fail_fast` must be true or false, not 1", "", 2),
         ("[profile.ci]\nexecutor = 3", "profile `ci`: `executor` must be a string, not 3", "", 2),
         ("[profile.ci]\nstore = 3", "profile `ci`: `store` must be a string, not 3", "", 2),
         (

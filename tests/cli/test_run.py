@@ -305,3 +305,36 @@ def test_a_file_beside_the_dag_that_is_named_like_a_stdlib_module_does_not_break
     done = actorflow("run", "beside/flow.py", cwd=tmp_path)
 
     assert (done.code, done.out) == (0, "1\n"), done.err
+
+
+def test_a_run_may_be_given_its_id_and_is_the_last_whatever_that_is(tmp_path: Path) -> None:
+    (tmp_path / "etl.py").write_text(dags.ADD)
+
+    named = actorflow("run", "etl.py", "--run-id", "zz.nightly-7", "--json", cwd=tmp_path)
+    later = actorflow("run", "etl.py", "--run-id", "aa", cwd=tmp_path)
+
+    assert named.events[0]["run_id"] == "zz.nightly-7"
+    assert later.code == 0
+    assert actorflow("show", "@last", "--json", cwd=tmp_path).answer["run_id"] == "aa"
+    assert [run["run_id"] for run in actorflow("runs", "--json", cwd=tmp_path).answer["runs"]] == ["aa", "zz.nightly-7"]
+
+
+@pytest.mark.parametrize("name", ["", "../up", "@last", "a b", "x" * 65, "-x", "ä"])
+def test_an_id_that_cannot_be_one_is_refused_before_anything_is_loaded(name: str, tmp_path: Path) -> None:
+    refused = actorflow("run", "etl.py", f"--run-id={name}", cwd=tmp_path)
+
+    assert refused.code == 2
+    assert f"--run-id {name}: no name that a run can have" in refused.err
+    assert "help: use up to 64 letters" in refused.err
+    assert not (tmp_path / ".actorflow").exists()
+
+
+def test_an_id_that_is_taken_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "etl.py").write_text(dags.ADD)
+    actorflow("run", "etl.py", "--run-id", "nightly", cwd=tmp_path)
+
+    refused = actorflow("run", "etl.py", "--run-id", "nightly", cwd=tmp_path)
+
+    assert refused.code == 2
+    assert "--run-id nightly: there is a run of that id" in refused.err
+    assert "actorflow resume nightly" in refused.err

@@ -8,9 +8,11 @@ import click
 import pytest
 
 from actorflow.cli.complaint import Complaint
+from actorflow.cli.options import GivenLimits, Selection
 from actorflow.cli.profile import Profile
 from actorflow.cli.settings import Settings, settings, split_params, with_profile
 from actorflow.flows.graph import Const, Graph, Location, Step, TaskKind
+from actorflow.flows.limits import RunLimits
 
 HERE = Location("etl.py", 1)
 GRAPH = Graph(
@@ -81,3 +83,39 @@ def test_a_parameter_is_split_at_its_first_equals_sign(pairs: tuple[str, ...], g
 def test_a_parameter_without_a_name_or_a_sign_is_a_usage_error(pair: str) -> None:
     with pytest.raises(click.UsageError, match="NAME=VALUE"):
         split_params((pair,))
+
+
+LIMITS = """
+[profile.ci]
+timeout = "2h"
+max_memory = "4GiB"
+default_memory = 268435456
+max_cpus = 2.5
+grace = "30s"
+fail_fast = true
+"""
+
+
+def test_a_profile_gives_limits_grace_and_fail_fast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "actorflow.toml").write_text(LIMITS)
+    monkeypatch.chdir(tmp_path)
+
+    chosen = settings(profile="ci")
+
+    assert chosen.limits == RunLimits(timeout="2h", max_memory="4GiB", default_memory=268435456, max_cpus=2.5)
+    assert (chosen.grace_s, chosen.selection.fail_fast) == (30.0, True)
+
+
+def test_flags_win_over_the_limits_of_a_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "actorflow.toml").write_text(LIMITS)
+    monkeypatch.chdir(tmp_path)
+
+    chosen = settings(
+        profile="ci",
+        limits=GivenLimits(timeout="0s", max_memory="0", max_cpus=1.0),
+        grace="1s",
+        selection=Selection(fail_fast=False),
+    )
+
+    assert chosen.limits == RunLimits(timeout="0s", max_memory=0, default_memory=268435456, max_cpus=1.0)
+    assert (chosen.grace_s, chosen.selection.fail_fast) == (1.0, False)
