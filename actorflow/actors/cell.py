@@ -41,6 +41,7 @@ from actorflow_supervisors.policy import should_restart
 from actorflow_supervisors.tree import ChildState
 
 if TYPE_CHECKING:
+    from actorflow.actors.observer import View
     from actorflow.actors.system import ActorSystem
 
 logger = logging.getLogger("actorflow.actors")
@@ -150,6 +151,10 @@ class Cell(Child):
     def deadline_s(self) -> float:
         """Of the message in hand, on the loop's clock."""
         return self.current.deadline_s if isinstance(self.current, Ask) else NEVER_S
+
+    def look(self) -> View | None:
+        """What is known of its process, which is asked for news; None where it has none of its own."""
+        return None
 
     def dead_letter(self, message: Message, reason: DeadLetterReason, errors: tuple[BaseException, ...] = ()) -> None:
         """Record that `message` was not handled, or not to its end."""

@@ -18,7 +18,7 @@ from actorflow.actors.errors import SpawnFailed
 from actorflow.actors.mailbox import Mailbox
 from actorflow.actors.monitor import Down, SlotMonitor
 from actorflow.actors.names import Names
-from actorflow.actors.observer import ActorTree, observe
+from actorflow.actors.observer import ActorTree, observe, processes_told
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow.actors.router import Pool, PoolHost, Routing, RoutingName
 from actorflow.actors.spawn_options import DEFAULT_SHUTDOWN_S, SpawnOptions
@@ -232,10 +232,24 @@ class ActorSystem:
         return down
 
     def tree(self) -> tuple[ActorTree, ...]:
-        """Every actor as a value, those without a parent first, oldest first."""
-        cells = () if self._roots is None else self._roots.children
+        """Every actor as a value, those without a parent first, oldest first.
+
+        What a placed actor has in its process is shown as it was when somebody last looked; `look` asks for it.
+        """
+        cells = self._cells()
         now_s = self.seam.now_s() if cells else 0.0
-        return tuple(observe(cell, now_s) for cell in cells if isinstance(cell, Cell))
+        return tuple(observe(cell, now_s) for cell in cells)
+
+    async def look(self) -> tuple[ActorTree, ...]:
+        """`tree`, after the processes of placed actors were asked what is below those there.
+
+        One that does not answer within `LOOK_S` is shown as it last was.
+        """
+        await processes_told(self._cells())
+        return self.tree()
+
+    def _cells(self) -> list[Cell]:
+        return [cell for cell in (() if self._roots is None else self._roots.children) if isinstance(cell, Cell)]
 
     # For the parts of the system.
 

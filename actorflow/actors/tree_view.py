@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -91,7 +91,7 @@ def age(seconds: float) -> str:
 def _rows(tree: PlainTree, above: str, guide: str, below: str) -> Iterator[Row]:
     """below: what stands before the children's own guides."""
     path = str(tree["path"])
-    yield Row(guide, _printable(path.removeprefix(above)), str(tree["state"]), _cells(tree))
+    yield Row(guide, _printable(path.removeprefix(above)) + _process(tree.get("process")), str(tree["state"]), _cells(tree))
     children: Sequence[PlainTree] = tree["children"]
     shown, left = children[:MAX_SIBLINGS], len(children) - MAX_SIBLINGS
     for number, child in enumerate(shown, start=1):
@@ -111,6 +111,14 @@ def _cells(tree: PlainTree) -> tuple[str, ...]:
         _printable(tree["current_handler"] or ""),
         exit_text if len(exit_text) <= MAX_EXIT_CHARS else f"{exit_text[: MAX_EXIT_CHARS - 1]}…",
     )
+
+
+def _process(process: Mapping[str, int] | None) -> str:
+    """` (pid 4711, 33 MiB)`; nothing for an actor that has no process of its own."""
+    if process is None:
+        return ""
+    held = f", {process['rss_bytes'] / (1 << 20):,.0f} MiB" if process["rss_bytes"] else ""
+    return f" (pid {process['pid']}{held})"
 
 
 def _printable(text: str) -> str:

@@ -79,6 +79,7 @@ def test_the_tree_as_json_has_every_actor_with_all_its_fields(tmp_path: Path) ->
         "handled_messages",
         "age_s",
         "current_handler",
+        "process",
         "children",
     }
 

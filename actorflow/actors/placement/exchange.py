@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final
 
 from actorflow.actors.codec import DecodeError
-from actorflow.actors.envelope import NEVER_S, Ask, Message
+from actorflow.actors.envelope import NEVER_S, Ask, Message, handler_name
 from actorflow.actors.placement.flight import Flight, Progress
 from actorflow.actors.placement.frames import TOLD, How, Kind, NotAFrame
 from actorflow.actors.placement.outgoing import Outgoing
@@ -60,6 +60,12 @@ class Exchange:
         """The process has ended: every message in flight is settled."""
         self._cell.handled += self._flight.finished(progress.finished)
         self._cell.landed(self._flight.land(progress.begun, progress.finished), self._asks, reason)
+
+    def in_hand(self, progress: Progress) -> str | None:
+        """The handler that the process is at; None where it is at none."""
+        begun = progress.begun
+        message = self._flight.at(begun) if begun > progress.finished else None
+        return None if message is None else handler_name(message)
 
     # What goes out.
 

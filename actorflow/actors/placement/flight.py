@@ -73,6 +73,11 @@ class Flight(Generic[M]):
                 self._removed -= 1
         return before - len(self)
 
+    def at(self, number: int) -> M | None:
+        """The message under that number; None where it is not under way."""
+        position = number - self._finished - 1
+        return self._messages[position] if 0 <= position < len(self._messages) else None
+
     def remove(self, number: int) -> None:
         """This one will not be handled."""
         position = number - self._finished - 1

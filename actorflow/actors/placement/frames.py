@@ -11,11 +11,14 @@ itself; `id` counts calls of any other actor, each side for its own; `key` names
 | owner   | messages  | number of the first; of each: handler, parcel, seconds left or None, False if told |
 | owner   | drop      | number: its asker has gone                                                         |
 | owner   | stop      | why, in words; seconds of grace or None                                            |
+| owner   | look      |                                                                                    |
+| owner   | leave     | why, in words: end behind the message in hand                                      |
 | process | up        | the actor's class                                                                  |
 | process | replies   | of each: number, how, body                                                         |
 | process | done      | number: all up to it are finished                                                  |
 | process | dropped   | number: it will not be handled, its asker having gone                              |
 | process | letter    | handler, reason, why in words: a dead letter                                       |
+| process | seen      | body of what is below the actor there (`sight`)                                    |
 | process | ended     | body of the exit reason                                                            |
 | both    | call      | id, key, handler, body, seconds left or None, from the placed actor itself         |
 | both    | send      | id, key, handler, body                                                             |
@@ -59,6 +62,9 @@ class Kind:
     letter: Final = 18
     messages: Final = 19
     replies: Final = 20
+    look: Final = 21
+    seen: Final = 22
+    leave: Final = 23
 
 
 class How:
@@ -96,6 +102,9 @@ _FIELDS: Final[dict[int, tuple[Any, ...]]] = {
     Kind.watch: (int, int),
     Kind.unwatch: (int,),
     Kind.gone: (int, bytes),
+    Kind.look: (),
+    Kind.seen: (bytes,),
+    Kind.leave: (str,),
 }
 _EACH: Final[dict[int, tuple[frozenset[Any], frozenset[Any], frozenset[Any]]]] = {
     Kind.messages: (frozenset({str}), frozenset({bytes, list}), frozenset({float, int, bool, _NONE})),

@@ -24,6 +24,7 @@ from actorflow.actors.placement.host_cell import HostCell
 from actorflow.actors.placement.link import Link
 from actorflow.actors.placement.outgoing import Outgoing
 from actorflow.actors.placement.passing import Address
+from actorflow.actors.placement.sight import pack_sight
 from actorflow.actors.ref import cell_of
 from actorflow.actors.system import ActorSystem
 from actorflow_supervisors.exit_reason import ExitReason, InitFailed, Shutdown
@@ -152,6 +153,10 @@ class Host:
                     self._arrive(cell, frame)
                 case Kind.drop if cell is not None:
                     cell.asker_of_gone(frame[1])
+                case Kind.look if cell is not None:
+                    self.send([Kind.seen, pack_sight(cell, self.link.passing)])
+                case Kind.leave if cell is not None:
+                    cell.leave(Shutdown(frame[1]))
                 case Kind.stop if cell is not None:
                     cell.supervisor.stop_child_nowait(cell, Shutdown(frame[1]))
                 case _:

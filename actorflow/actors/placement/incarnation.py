@@ -16,6 +16,7 @@ from actorflow.actors.codec.type_names import UnknownType
 from actorflow.actors.dead_letters import DeadLetterReason
 from actorflow.actors.envelope import Ask
 from actorflow.actors.errors import ProcessLost, RemoteError
+from actorflow.actors.observer import ActorTree, PlacedProcess, View
 from actorflow.actors.placement.exchange import Exchange
 from actorflow.actors.placement.flight import Progress
 from actorflow.actors.placement.frames import Kind, NotAFrame, pack_frame, read_frame
@@ -23,6 +24,7 @@ from actorflow.actors.placement.host_process import HostProcess
 from actorflow.actors.placement.link import Link
 from actorflow.actors.placement.passing import RESOLVER
 from actorflow.actors.placement.places import places_of
+from actorflow.actors.placement.sight import read_sight
 from actorflow.actors.placement.stderr_tail import StderrTail
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, InitFailed, Killed, Shutdown, describe
 from actorflow_supervisors.memory import MemoryQuotaExceeded, mebibytes
@@ -59,6 +61,10 @@ class Incarnation:
         self._is_over = False
         self._reason: ExitReason | None = None
         self._broken: Exception | None = None
+        self._there: HostProcess | None = None
+        self._below: tuple[ActorTree, ...] = ()
+        self._told = anyio.Event()
+        self._told.set()
         self._starting = anyio.CancelScope()
         self._places = places_of(self.system)
         self._link = Link(self.system, self._send)
@@ -90,6 +96,7 @@ class Incarnation:
                 await there.end()
 
     async def _live(self, there: HostProcess, connection: Connection) -> ExitReason:
+        self._there = there
         cell, process, tail = self.cell, there.process, there.tail
         spec, address = cell.spec, cell.address
         self._send([Kind.spawn, spec.module, spec.qualname, spec.arguments, address.node, address.key, address.path])
@@ -110,12 +117,14 @@ class Incarnation:
             else:
                 reason = self._refused_memory(self._reason, process) or self._reason
         finally:
+            self._there = None
             self._land(there.progress, reason)
         return reason
 
     def _land(self, progress: Progress, reason: ExitReason) -> None:
         """Nothing comes any more: every message in flight is settled."""
         self._is_over = True
+        self._told.set()
         self._link.close(describe(reason))
         self._exchange.land(progress, reason)
 
@@ -185,6 +194,21 @@ class Incarnation:
             return InitFailed(refused)
         return Killed("memory", str(refused), exit_code=ended.exit_code, peak_rss_bytes=peak_bytes)
 
+    def look(self) -> View | None:
+        """For the cell: what is known now; the process is asked for more. None while it is not up."""
+        there = self._there
+        if there is None or not self._is_up:
+            return None
+        if self._told.is_set():
+            self._told = anyio.Event()
+            self._send([Kind.look])
+        return View(
+            process=PlacedProcess(there.process.pid, there.process.last_rss_bytes),
+            current_handler=self._exchange.in_hand(there.progress),
+            children=self._below,
+            told=self._told,
+        )
+
     # What goes out, and what comes in.
 
     def drop(self, ask: Ask) -> None:
@@ -217,6 +241,9 @@ class Incarnation:
                 name, reason, why = frame[1:]
                 error = RemoteError("", why, "")
                 self.cell.dead_letter((name, (), None), DeadLetterReason(reason), (error,))
+            case Kind.seen:
+                self._below = read_sight(frame[1], self._link.passing)
+                self._told.set()
             case Kind.ended:
                 self._ended(self._link.passing.read_reason(frame[1]))
             case _:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from actorflow.actors.actor import Actor
+    from actorflow.actors.observer import View
     from actorflow.actors.system import ActorSystem
     from actorflow_supervisors.child import ChildPolicy
 
@@ -111,6 +112,9 @@ class PlacedCell(Cell):
     def asked_to_end(self) -> ExitReason | None:
         """Why the running incarnation is to end; None while it is not."""
         return self.stop_reason or self._leaving
+
+    def look(self) -> View | None:
+        return None if self._running is None else self._running.look()
 
     def _address_of(self, ref: ActorRef[Any]) -> Address:
         exports = exports_of(self.system)

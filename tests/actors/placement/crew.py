@@ -71,6 +71,12 @@ class Clerk(Actor):
         await anyio.sleep_forever()
 
     @handler
+    async def blocks(self) -> None:
+        """Hold the loop of this process for ever."""
+        while True:
+            signal.pause()
+
+    @handler
     async def exits(self, code: int) -> None:
         os._exit(code)
 
