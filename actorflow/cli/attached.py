@@ -19,6 +19,7 @@ from actorflow.cli.options import Telling
 from actorflow.cli.report import Next, report_lines, summary_line, with_output
 from actorflow.cli.spans import line, strong
 from actorflow.cli.streams import Result, notes_to_stderr
+from actorflow.cli.suspending import suspending
 from actorflow.cli.view import View
 from actorflow.runs.events import Record, RunFinished, RunResumed, RunStarted, to_json
 from actorflow.runs.plain_json import plain_value
@@ -40,7 +41,10 @@ def attach(stored: StoredRun, asked: Attached, result: Result) -> int:
     """Follow a run until nobody owns it any more, and tell how it ended. Returns its exit code, or 130 after Ctrl-C."""
     board = Board(run_id=stored.run_id)
     with ExitStack() as stack:
-        view = view_of(chosen_progress(asked.telling, os.environ), board, stack)
+        progress = chosen_progress(asked.telling, os.environ)
+        view = view_of(progress, board, stack)
+        if progress == "live":
+            stack.enter_context(suspending(view))
         reader = _Reader(asked, view, result)
         try:
             questions = [journal_question(lambda: reader.next_seq), *([output_question()] if reader.prints else [])]

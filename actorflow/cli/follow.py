@@ -29,6 +29,7 @@ from actorflow.cli.stopping import (
     terminal_modes,
 )
 from actorflow.cli.streams import Notes, Result, notes_to_stderr
+from actorflow.cli.suspending import suspend
 from actorflow.cli.view import View
 from actorflow.compose import DEFAULT_RECYCLING, RunResult, RunSettings
 from actorflow.flows.plan import INLINE
@@ -102,6 +103,7 @@ def follow(run: Followed, result: Result) -> int:
             tell=view.stopping,
             kill_processes=kill_processes_below,
             leave=leave,
+            suspend=partial(suspend, view) if progress == "live" else None,
         )
         stack.enter_context(stopper.answering())
         hear = unheard if progress == "none" else view.output

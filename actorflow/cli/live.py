@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from rich.console import Console
@@ -46,15 +47,20 @@ class LivePainter:
             emoji=False,
             soft_wrap=False,
         )
-        self._live = Live(
+        self._drawing = threading.Lock()
+        self._is_gone = False
+        self._live = self._started()
+
+    def _started(self) -> Live:
+        live = Live(
             console=self._console,
             auto_refresh=False,
             redirect_stdout=False,
             redirect_stderr=False,
             vertical_overflow="crop",
         )
-        self._is_gone = False
-        self._live.start()
+        live.start()
+        return live
 
     def idle_s(self, grace: Grace | None) -> float:
         return CLOCK_S
@@ -65,12 +71,13 @@ class LivePainter:
         return screen_lines(glance.board, now_s=glance.now_s, width=width, height=height - 1, grace_left_s=left_s)
 
     def draw(self, lines: Sequence[Line], composed: Sequence[Line]) -> None:
-        if self._is_gone:
-            return
-        try:
-            self._draw(lines, composed)
-        except OSError:
-            self._is_gone = True
+        with self._drawing:
+            if self._is_gone:
+                return
+            try:
+                self._draw(lines, composed)
+            except OSError:
+                self._is_gone = True
 
     def _draw(self, lines: Sequence[Line], composed: Sequence[Line]) -> None:
         for spans in lines:
@@ -78,6 +85,16 @@ class LivePainter:
         region = Text("\n").join([_rich(spans) for spans in composed])
         region.no_wrap, region.overflow = True, "crop"
         self._live.update(region, refresh=True)
+
+    @contextmanager
+    def given_back(self) -> Generator[None]:
+        """Inside, the last picture stands and the cursor is shown; the next one is drawn below what came meanwhile."""
+        with self._drawing:
+            self.close()
+            yield
+            if not self._is_gone:
+                with suppress(OSError):
+                    self._live = self._started()
 
     def close(self) -> None:
         """Leave the last picture standing and show the cursor again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from actorflow.cli.plain import heartbeat_line
 from actorflow.cli.spans import Line, line, warn
@@ -32,6 +33,10 @@ class NoPainter:
 
     def draw(self, lines: Sequence[Line], composed: Sequence[Line]) -> None:
         self._notes.insist(composed)
+
+    def given_back(self) -> AbstractContextManager[None]:
+        """Nothing was taken."""
+        return nullcontext()
 
     def close(self) -> None:
         """Nothing is held."""

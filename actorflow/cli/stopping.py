@@ -7,7 +7,8 @@ r"""Signals: the first stops a run, the second kills it, and the terminal is as 
 | SIGHUP (the terminal is gone) | the same; where it was ignored, as by nohup, it still is | the same |
 | SIGQUIT (Ctrl-\) | what runs is killed | the same |
 
-SIGPIPE kills nobody: who reads stdout may go away, the run goes on. SIGTSTP and SIGCONT stop and continue the command.
+SIGPIPE kills nobody: who reads stdout may go away, the run goes on. SIGTSTP (Ctrl-Z) and SIGCONT stop and continue the
+command; a live view gives the terminal back meanwhile.
 
 Should the run not end by itself after that (the user's code blocks the loop that would have to end it), a watch
 kills every process below this one and leaves: a bound on the wait, never the way a run normally ends.
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     import psutil
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-MAY_BE_IGNORED: Final = (signal.SIGHUP, signal.SIGQUIT)
+MAY_BE_IGNORED: Final = (signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
 """Those that stay ignored where whoever started us had them so."""
 _WORDS: Final = {signal.SIGINT: "Ctrl-C", signal.SIGQUIT: "Ctrl-\\", signal.SIGHUP: "SIGHUP, the terminal is gone"}
 _WARDEN: Final = "actorflow_supervisors.warden_main"
@@ -51,6 +52,8 @@ class Stoppable(Protocol):
 class Stopper:
     """Answers signals while a run goes on. first: the signal that came first, None if none has.
 
+    suspend: stops the command on SIGTSTP and returns when it goes on; None: as the kernel does.
+
     The answer is given on a thread of its own, which hears of a signal through a pipe. A Python handler alone would
     not do: it runs only when the main thread gets to it, and a task may have blocked that for good. So on asyncio the
     pipe is the wake-up descriptor that the C handler writes into; trio and uvloop keep that for themselves, and there
@@ -66,6 +69,7 @@ class Stopper:
         tell: Callable[[Grace], None],
         kill_processes: Callable[[], object],
         leave: Callable[[int], None],
+        suspend: Callable[[], None] | None = None,
     ) -> None:
         self.first: signal.Signals | None = None
         self._run = run
@@ -74,6 +78,7 @@ class Stopper:
         self._tell = tell
         self._kill_processes = kill_processes
         self._leave = leave
+        self._suspend = suspend
 
     @contextmanager
     def answering(self) -> Generator[None]:
@@ -85,7 +90,8 @@ class Stopper:
         woken_by_c = self._loop == "asyncio"
         descriptor = signal.set_wakeup_fd(writing, warn_on_full_buffer=False) if woken_by_c else None
         handler = _heard_already if woken_by_c else partial(_pass_on, writing)
-        before = {number: signal.signal(number, handler) for number in SIGNALS if not _stays_ignored(number)}
+        numbers = (*SIGNALS, *([signal.SIGTSTP] if self._suspend is not None else []))
+        before = {number: signal.signal(number, handler) for number in numbers if not _stays_ignored(number)}
         try:
             yield
         finally:
@@ -109,6 +115,8 @@ class Stopper:
             if not heard:
                 return
             for number in heard:
+                if number == signal.SIGTSTP and self._suspend is not None:
+                    self._suspend()
                 if number in SIGNALS:
                     deadline_s = time.monotonic() + KILL_MARGIN_S + self._answer(signal.Signals(number))
 

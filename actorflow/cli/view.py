@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -48,6 +49,7 @@ class Painter(Protocol):
     """Draws. idle_s: look again after that long without news. gap_s: the least time between two drawings.
 
     compose: what to draw below the lines, decided quickly, while the board is held. draw: may take its time.
+    given_back: inside, the terminal is as it was found and nothing is drawn.
     """
 
     def idle_s(self, grace: Grace | None) -> float: ...
@@ -55,6 +57,7 @@ class Painter(Protocol):
     def gap_s(self) -> float: ...
     def compose(self, glance: Glance) -> list[Line]: ...
     def draw(self, lines: Sequence[Line], composed: Sequence[Line]) -> None: ...
+    def given_back(self) -> AbstractContextManager[None]: ...
     def close(self) -> None: ...
 
 
@@ -107,6 +110,13 @@ class View:
     def stopping(self, grace: Grace) -> None:
         """A signal has been answered."""
         self._grace = grace
+        self._bell.put(True)
+
+    @contextmanager
+    def given_back(self) -> Generator[None]:
+        """Inside, the terminal is as it was found; after that it is drawn on anew. From any thread."""
+        with self._painter.given_back():
+            yield
         self._bell.put(True)
 
     def __enter__(self) -> View:

@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tests.cli import dags
 from tests.cli.shell import DEADLINE_S, actorflow, environment, is_alive
 
 COMMAND = (sys.executable, "-m", "actorflow", "run", "etl.py")
+JOB_SHELL = (sys.executable, str(Path(__file__).with_name("job_shell.py")))
 
 
 class Screen:
@@ -39,7 +40,10 @@ class Screen:
             assert self._read(), f"it ended without {pattern!r}: {self.drawn[-2000:]!r}"
 
     def press_ctrl_c(self) -> None:
-        os.write(self.terminal, b"\x03")
+        self.type(b"\x03")
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.terminal, keys)
 
     def end(self) -> int:
         """Read to the end. Returns the exit code."""
@@ -59,7 +63,9 @@ class Screen:
 
 
 @contextmanager
-def on_a_terminal(text: str, folder: Path, term: str = "xterm-256color") -> Generator[Screen]:
+def on_a_terminal(
+    text: str, folder: Path, term: str = "xterm-256color", command: Sequence[str] = COMMAND
+) -> Generator[Screen]:
     """Run a file as the leader of a session on a pseudo-terminal; its modes must be the same afterwards.
 
     The shell's opening of the terminal makes it the session's own, so that Ctrl-C on it becomes a signal.
@@ -69,7 +75,7 @@ def on_a_terminal(text: str, folder: Path, term: str = "xterm-256color") -> Gene
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     before = termios.tcgetattr(theirs)
     process = subprocess.Popen(
-        ["/bin/sh", "-c", 'exec "$@" <"$0" 2>"$0"', os.ttyname(theirs), *COMMAND],
+        ["/bin/sh", "-c", 'exec "$@" <"$0" 2>"$0"', os.ttyname(theirs), *command],
         cwd=folder,
         env=environment(TERM=term),
         stdout=subprocess.PIPE,
@@ -160,6 +166,57 @@ def test_a_command_that_was_stopped_and_continued_goes_on(tmp_path: Path) -> Non
 
         assert seen.end() == 130
     assert cursor_is_shown(seen.drawn)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_ctrl_z_gives_the_terminal_back_until_fg(tmp_path: Path, backend: str) -> None:
+    with on_a_terminal(dags.WAITING, tmp_path, command=[*JOB_SHELL, *COMMAND, "--backend", backend]) as seen:
+        seen.until("0/3")
+        for _ in range(2):
+            seen.type(b"\x1a")
+            seen.until("Stopped")
+            stopped = seen.drawn
+            seen.drawn = ""
+            seen.type(b"fg\n")
+            seen.until(r"goes on[^$]*\x1b\[\?25l[^$]*0/3")
+
+            assert cursor_is_shown(stopped)
+        seen.press_ctrl_c()
+
+        assert seen.end() == 130
+    assert cursor_is_shown(seen.drawn)
+
+
+def test_ctrl_z_while_attached_gives_the_terminal_back_until_fg(tmp_path: Path) -> None:
+    attach = (sys.executable, "-m", "actorflow", "attach", "@last")
+    with on_a_terminal(dags.WAITING, tmp_path) as run:
+        run.until("0/3")
+        with on_a_terminal(dags.WAITING, tmp_path, command=[*JOB_SHELL, *attach]) as seen:
+            seen.until("0/3")
+            seen.type(b"\x1a")
+            seen.until("Stopped")
+            stopped = seen.drawn
+            seen.drawn = ""
+            seen.type(b"fg\n")
+            seen.until(r"goes on[^$]*\x1b\[\?25l[^$]*0/3")
+            seen.press_ctrl_c()
+
+            assert seen.end() == 130
+        run.press_ctrl_c()
+        run.end()
+
+    assert cursor_is_shown(stopped)
+    assert cursor_is_shown(seen.drawn)
+
+
+def test_ctrl_z_where_no_shell_could_let_it_go_on_does_nothing(tmp_path: Path) -> None:
+    """The leader of a session: by the kernel's rule, SIGTSTP does not stop it either."""
+    with on_a_terminal(dags.WAITING, tmp_path) as seen:
+        seen.until("0/3")
+        seen.type(b"\x1a")
+        seen.press_ctrl_c()
+
+        assert seen.end() == 130
 
 
 def test_a_worker_that_is_killed_while_the_picture_is_drawn_leaves_the_terminal_alone(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from actorflow.cli.board import Board
 from actorflow.cli.painters import Countdown, NoPainter, PlainPainter
@@ -40,6 +41,9 @@ class SlowPainter:
         self.busy.set()
         assert self.let.wait(60)
         self.drawn += lines
+
+    def given_back(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def close(self) -> None:
         self.closed = True
