@@ -6,7 +6,6 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from actorflow.actors.envelope import Ask, Message
-from actorflow.actors.placement.frames import How
 
 if TYPE_CHECKING:
     from actorflow.actors.cell import Cell
@@ -25,9 +24,12 @@ class Arrival:
 
 
 class ArrivedAsk(Ask):
-    """An ask, which is its own slot: its outcome is a reply to the owner. args: its parcel."""
+    """An ask, which is its own slot: its outcome is a reply to the owner. args: its parcel.
 
-    __slots__ = ("_host", "_is_done", "number")
+    is_done: it has its outcome, or nobody waits for one.
+    """
+
+    __slots__ = ("_host", "is_done", "number")
 
     patient = True  # the same for all of them, so none has one of its own
     crashes = ()
@@ -35,7 +37,7 @@ class ArrivedAsk(Ask):
 
     def __init__(self, host: Host, number: int, name: str, parcel: Any, target: Cell, deadline_s: float) -> None:
         self._host = host
-        self._is_done = False
+        self.is_done = False
         self.number = number
         self.name = name
         self.args = parcel
@@ -48,26 +50,21 @@ class ArrivedAsk(Ask):
         return self
 
     def set_result(self, value: Any, /) -> None:
-        if self._is_done:
+        if self.is_done:
             return
-        self._is_done = True
+        self.is_done = True
         host = self._host
         cell = host.cell
         if cell is not None and cell.is_ending and self.number > host.progress.begun:
             return  # it was never begun, so it is the owner's again
         host.reply(self.number, *host.link.answer_of(self, value))
 
-    def give(self, reply: object) -> None:
-        """Answer with a plain value of the declared type."""
-        self._is_done = True
-        self._host.reply(self.number, How.plain, reply)
-
     def dropped(self) -> None:
         """Nobody waits for it any more."""
-        self._is_done = True
+        self.is_done = True
 
     def done(self) -> bool:
-        return self._is_done
+        return self.is_done
 
     def __await__(self) -> Generator[Any, Any, Any]:
         raise RuntimeError("nobody waits in this slot")

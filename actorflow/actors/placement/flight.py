@@ -52,6 +52,11 @@ class Flight(Generic[M]):
         """What the next message travels under, from 1."""
         return self._finished + len(self._messages) + 1
 
+    @property
+    def finished_number(self) -> int:
+        """Up to where all are known to be finished."""
+        return self._finished
+
     def extend(self, messages: list[M]) -> None:
         """These travel under the next numbers."""
         self._messages += messages
@@ -105,13 +110,19 @@ class Flight(Generic[M]):
         return Landing(tuple(handled), in_hand, tuple(untouched))
 
 
+BEGUN, FINISHED = 0, 1
+
+
 class Progress:
-    """Two numbers in memory shared between two processes: which message was begun, which was finished."""
+    """Two numbers in memory shared between two processes: which message was begun, which was finished.
+
+    counts: both, for whoever sets them for every message.
+    """
 
     def __init__(self, fd: int) -> None:
         """fd: of `new_file`; stays the caller's."""
         self._map = mmap.mmap(fd, mmap.PAGESIZE)
-        self._counts = memoryview(self._map).cast("Q")
+        self.counts = memoryview(self._map).cast("Q")
 
     @staticmethod
     def new_file() -> int:
@@ -122,22 +133,22 @@ class Progress:
 
     @property
     def begun(self) -> int:
-        return self._counts[0]
+        return self.counts[BEGUN]
 
     @begun.setter
     def begun(self, number: int) -> None:
-        self._counts[0] = number
+        self.counts[BEGUN] = number
 
     @property
     def finished(self) -> int:
-        return self._counts[1]
+        return self.counts[FINISHED]
 
     @finished.setter
     def finished(self, number: int) -> None:
-        self._counts[1] = number
+        self.counts[FINISHED] = number
 
     def close(self) -> None:
-        self._counts.release()
+        self.counts.release()
         self._map.close()
 
 

@@ -55,14 +55,17 @@ class HostSystem(ActorSystem):
 
 
 class Host:
-    """One placed actor's process, from its start to its end."""
+    """One placed actor's process, from its start to its end.
+
+    acked: up to which message the owner hears of the end.
+    """
 
     def __init__(self, connection: Connection, progress: Progress) -> None:
         self.progress = progress
         self.system = HostSystem(self)
         self.cell: HostCell | None = None
         self._connection = connection
-        self._acked = 0
+        self.acked = 0
 
     async def __aenter__(self) -> Self:
         await self.system.__aenter__()
@@ -128,9 +131,9 @@ class Host:
         """is_told: the owner will hear of it by an answer."""
         self.progress.finished = number
         if is_told:
-            self._acked = number
-        elif number - self._acked >= ACK_EVERY or (self.cell is not None and not self.cell.inbox.items):
-            self._acked = number
+            self.acked = number
+        elif number - self.acked >= ACK_EVERY or (self.cell is not None and not self.cell.inbox.items):
+            self.acked = number
             self._outgoing.add([Kind.done, number])
             self._outgoing.flush()
 
@@ -185,5 +188,5 @@ class Host:
 
 ACK_EVERY = 64
 """Finished messages that are told together, while more wait."""
-MAX_REPLIES = 3 * 64
+MAX_REPLIES = 3 * 32
 """Fields of replies that leave together, while more messages wait."""

@@ -152,23 +152,21 @@ class Passing:
         return cast("ExitReason", _PLAIN_REASONS[name](**fields))
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: object) -> bool:
     """Whether it is carried as it is, never changes and is small: it may be packed later, with others."""
-    kind: type[Any] = type(value)
-    if kind is int:
-        return bool(MIN_INT <= value <= MAX_INT)
-    if kind is str or kind is bytes:
+    if type(value) is int:
+        return MIN_INT <= value <= MAX_INT
+    if type(value) is str or type(value) is bytes:
         return len(value) <= MAX_PLAIN_LENGTH
-    return kind in _SIZELESS
+    return type(value) in _SIZELESS
 
 
-def is_plain_call(args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> bool:
+def is_plain_call(args: tuple[object, ...], kwargs: Mapping[str, object] | None) -> bool:
     """Whether all arguments are plain, and few."""
     if kwargs:
         return len(args) + len(kwargs) <= MAX_PLAIN and all(map(is_plain, (*args, *kwargs.values())))
     for arg in args:
-        kind: type[Any] = type(arg)
-        if kind is int:  # as in `is_plain`, whose call would be half of it
+        if type(arg) is int:  # as in `is_plain`, whose call would be half of it
             if not MIN_INT <= arg <= MAX_INT:
                 return False
         elif not is_plain(arg):
