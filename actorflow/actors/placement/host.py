@@ -57,7 +57,7 @@ class HostSystem(ActorSystem):
 class Host:
     """One placed actor's process, from its start to its end.
 
-    acked: up to which message the owner hears of the end.
+    acked: up to which message the owner hears of the end. is_lost: the owner can be told nothing any more.
     """
 
     def __init__(self, connection: Connection, progress: Progress) -> None:
@@ -66,6 +66,7 @@ class Host:
         self.cell: HostCell | None = None
         self._connection = connection
         self.acked = 0
+        self.is_lost = False
 
     async def __aenter__(self) -> Self:
         await self.system.__aenter__()
@@ -146,6 +147,7 @@ class Host:
     async def _receive_until_lost(self, scope: anyio.CancelScope) -> None:
         with contextlib.suppress(TransportError, DecodeError):
             await self._connection.receive_into(self._take)
+        self.is_lost = True
         scope.cancel()
 
     def _take(self, frames: list[list[Any]]) -> None:

@@ -78,7 +78,8 @@ class HostCell(Cell):
                 host.finished(number, is_told=is_ask)
             raise
         except self.system.cancelled:
-            host.finished(number, is_told=False)
+            if not host.is_lost:  # else this process ends over it: it was in hand
+                host.finished(number, is_told=False)
             raise
         if not is_ask or message.deferred or message.is_done:
             host.finished(number, is_told=False)
