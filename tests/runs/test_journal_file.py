@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from actorflow.runs import journal_file
 from actorflow.runs.chain import genesis, link
 from actorflow.runs.event_rows import Row
-from actorflow.runs.journal_file import MAX_ROWS_PER_STATEMENT, JournalFile
+from actorflow.runs.journal_file import JournalFile
 from actorflow.runs.journal_reader import APPLICATION_ID, FORMAT, JournalReader
 from actorflow.runs.owner import Owner, current_owner, is_alive
 from actorflow.runs.store import SqliteStore
@@ -76,13 +77,40 @@ def test_rows_are_chained_to_the_run_and_to_each_other(path: Path) -> None:
         assert digest == head
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 1000, MAX_ROWS_PER_STATEMENT, 2 * MAX_ROWS_PER_STATEMENT + 1])
+@pytest.mark.parametrize("count", [1, 2, 3, 1000, 20_001])
 def test_a_group_of_any_size_is_written_whole(path: Path, count: int) -> None:
     journal = JournalFile.create(path, "r1")
     journal.write(rows(count))
 
     assert read(path) == rows(count)
     assert journal.last_seq == count
+    journal.close(None)
+
+
+def test_rows_of_any_length_and_any_bytes_are_written_as_they_are(path: Path) -> None:
+    lengths = [1, 0, 70, 1 << 16, 3, 5_000_000, 0, 1]
+    group = [(seq, bytes(n % 256 for n in range(seq, seq + length))) for seq, length in enumerate(lengths, 1)]
+    journal = JournalFile.create(path, "r1")
+    journal.write(group)
+
+    assert read(path) == group
+    kinds = journal._connection.execute("SELECT DISTINCT typeof(data), typeof(digest), length(digest) FROM events")
+    assert kinds.fetchall() == [("blob", "blob", 32)]
+    journal.close(None)
+
+
+@pytest.mark.parametrize("max_bytes", [1, 40, 300])
+def test_a_group_too_large_for_one_statement_is_written_whole(
+    path: Path, max_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_file, "MAX_STATEMENT_BYTES", max_bytes)
+    statements: list[str] = []
+    journal = JournalFile.create(path, "r1")
+    journal._connection.set_trace_callback(statements.append)
+    journal.write(rows(50))
+
+    assert read(path) == rows(50)
+    assert sum(line.startswith("INSERT") for line in statements) > 1
     journal.close(None)
 
 
@@ -340,14 +368,15 @@ def test_a_full_disk_is_told_by_name_and_what_was_written_stays(path: Path) -> N
     journal.close(None)
 
 
-def test_a_group_of_several_statements_fails_as_one(path: Path) -> None:
+def test_a_group_of_several_statements_fails_as_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_file, "MAX_STATEMENT_BYTES", 100_000)
     journal = JournalFile.create(path, "r1")
     journal.write(rows(1))
     pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
     journal._connection.execute(f"PRAGMA max_page_count = {pages + 150}")
 
     with pytest.raises(StoreFull):
-        journal.write(rows(2 * MAX_ROWS_PER_STATEMENT, 2))
+        journal.write(rows(20_000, 2))
 
     assert read(path) == rows(1)
     journal.close(None)
