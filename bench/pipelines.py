@@ -2,7 +2,8 @@
 
 Prints JSON. Rates are of the run itself: imports and the graph's definition are not in them. BENCH_REPEATS (default 5)
 rounds, in each of which every case has its turn on every loop (BENCH_LOOPS, all by default); the median counts. Durable
-means: every state change is in SQLite with full sync before the run is reported as done.
+means: every state change is in SQLite with full sync before the run is reported as done. `memory_...` is the same run
+with its rows in a list: `durable_of_memory` is the share of its rate that durability leaves.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ from functools import partial
 import anyio
 
 import actorflow
+from actorflow.compose import RunSettings, carry_out, make_header
+from actorflow.flows.plan import make_plan
 from actorflow.runs.events import AttemptFinished, Record
+from actorflow.runs.journal import Journal
+from actorflow.runs.memory_log import MemoryLog
+from actorflow.runs.store import SqliteStore, new_run_id
 from bench import _noop_dags as dags
 from bench._loops import LOOPS, LoopName, run_on, runs_on
 
@@ -64,6 +70,23 @@ def run(
             bound, store=store, backend=backend, executor=executor, workers=workers, on_records=on_records
         )
         assert result.status == "succeeded", result.error
+
+
+def run_in_memory(bound: actorflow.BoundDag[int], loop: LoopName) -> None:
+    """The same run with nothing of its journal on disk."""
+
+    async def main() -> None:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=STORES) as folder:
+            settings, store = RunSettings(store=folder), SqliteStore(folder)
+            store.prepare()
+            plan = make_plan(bound.dag.graph, bound.params)
+            header = make_header(plan, bound.dag, settings, new_run_id())
+            log = MemoryLog(header.run_id)
+            log.path = store.journal_path(header.run_id)
+            result = await carry_out(plan, bound.dag, header, store, Journal(log), settings=settings)
+            assert result.status == "succeeded", result.error
+
+    run_on(loop, main)
 
 
 def links_ms(bound: actorflow.BoundDag[int], loop: LoopName) -> dict[str, float]:
@@ -170,7 +193,9 @@ def cases() -> dict[str, Case]:
         "minimum_chain_1000": partial(minimum, 1_000, chain=True),
         "async_fan_1000": partial(run, dags.fan.bind(width=1_000)),
         "async_fan_10000": partial(run, dags.fan.bind(width=10_000)),
+        "memory_fan_10000": partial(run_in_memory, dags.fan.bind(width=10_000)),
         "async_chain_1000": partial(run, dags.chain_1000.bind()),
+        "memory_chain_1000": partial(run_in_memory, dags.chain_1000.bind()),
         "inline_fan_1000": partial(run, dags.fan.bind(width=1_000), executor="inline"),
         "process_fan_1000": partial(run, dags.fan_def.bind(width=1_000), workers=2),
         "process_chain_200": partial(run, dags.chain_def_200.bind(), workers=2),
@@ -179,7 +204,7 @@ def cases() -> dict[str, Case]:
 
 def of_loop(loop: LoopName, seconds: Mapping[tuple[str, LoopName], float]) -> dict[str, object]:
     took = {name: taken_s for (name, on), taken_s in seconds.items() if on == loop}
-    limits = {name: taken_s for name, taken_s in took.items() if name.startswith(("bare_", "minimum_"))}
+    limits = {name: taken_s for name, taken_s in took.items() if name.startswith(("bare_", "minimum_", "memory_"))}
     found: dict[str, object] = {
         "limits_tasks_per_s": {name: round(width_of(name) / taken_s) for name, taken_s in limits.items()}
     }
@@ -188,6 +213,9 @@ def of_loop(loop: LoopName, seconds: Mapping[tuple[str, LoopName], float]) -> di
             floor_s = limits[FLOORS[name]] * width_of(name) / width_of(FLOORS[name])
             found[name] = {**case(width_of(name), taken_s, floor_s), **of_asyncio(name, loop, seconds)}
     found["linearity_10000_vs_1000"] = round(took["async_fan_10000"] / took["async_fan_1000"] / 10, 3)
+    found["durable_of_memory"] = {
+        shape: round(took[f"memory_{shape}"] / took[f"async_{shape}"], 3) for shape in ("fan_10000", "chain_1000")
+    }
     found["chain_link_ms"] = links_ms(dags.chain_1000.bind(), loop)
     return found
 
