@@ -2,19 +2,26 @@
 
 It is made with the first line, with mode 0600, and never synced: what its writer handed over survives the end of any
 process, not that of the machine. A last line that was torn by such an end is passed over.
+
+The last room on the disk is the journal's: the file does not grow where less than `RESERVE_BYTES` would be left free,
+or an eighth of a disk that is smaller than eight times that; then not before half as much again is free.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
+from actorflow.flows.sizes import format_size
 from actorflow.runs.output import Origin, OutputRecord, decode_record, origin_prefix
 
 SUFFIX: Final = ".log.jsonl"
 FILE_MODE: Final = 0o600
+RESERVE_BYTES: Final = 64 << 20
+RESERVE_PART: Final = 8
 _READ_BYTES: Final = 1 << 20
 
 
@@ -34,16 +41,32 @@ class OutputFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
+        self._may_be_torn = True
+        self._was_full = False
 
     def write(self, data: bytes) -> None:
         if self._descriptor is None:
             flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self.path, flags, FILE_MODE)
-            if _is_torn(self._descriptor):
-                data = b"\n" + data
+        self._require_room(self._descriptor, len(data))
+        if self._may_be_torn and _is_torn(self._descriptor):
+            data = b"\n" + data
+        self._may_be_torn = True  # until all of it is there
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
+        self._may_be_torn = False
+
+    def _require_room(self, descriptor: int, size_bytes: int) -> None:
+        """Raises OSError where that much more would take the journal's reserve."""
+        disk = os.fstatvfs(descriptor)
+        free_bytes = disk.f_bavail * disk.f_frsize
+        reserve_bytes = min(RESERVE_BYTES, disk.f_blocks * disk.f_frsize // RESERVE_PART)
+        wanted_bytes = reserve_bytes * 3 // 2 if self._was_full else reserve_bytes
+        self._was_full = bool(reserve_bytes) and free_bytes - size_bytes < wanted_bytes
+        if self._was_full:
+            told = f"{format_size(free_bytes)} are free on the disk, and {format_size(reserve_bytes)} are the journal's"
+            raise OSError(errno.ENOSPC, told)
 
     def close(self) -> None:
         if self._descriptor is not None:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,8 @@ from actorflow.runs.output_text import marked, texts_of
 from actorflow.runs.task_context import TaskContext
 
 BATCH_BYTES: Final = 1 << 20
+MAX_GAPS: Final = 1000
+"""Attempts whose lines that were not written are counted apart."""
 PIECE_BYTES: Final = 200
 """What a waiting piece costs besides its text."""
 
@@ -67,7 +70,8 @@ class OutputLog:
         self._pieces: deque[Piece] = deque()
         self._waiting_bytes = 0
         self._lost_lines = 0
-        self._problem: OSError | None = None
+        self._unkept: dict[Origin, int] = {}
+        self._is_kept = True
         self._changed = threading.Condition(threading.RLock())
         self._watchers: set[Callable[[], None]] = set()
         self._thread: threading.Thread | None = None
@@ -120,6 +124,9 @@ class OutputLog:
             self._changed.notify()
         if self._thread is not None:
             self._thread.join()
+        if self._unkept:
+            with suppress(OSError):  # there is no room for their number either
+                self._sink.write(b"".join(map(encode_record, self._gaps())))
         self._sink.close()
 
     @property
@@ -160,24 +167,49 @@ class OutputLog:
 
     def _write(self, pieces: Sequence[Piece]) -> None:
         told = [(piece.shown, record) for piece in pieces for record in _records(piece)]
-        self._keep(b"".join(encode_record(record) for _, record in told))
-        unseen = [record for shown, record in told if not shown]
-        if self._listener is not None and unseen:
-            try:
-                self._listener(unseen)
-            except Exception:
-                logger.exception("a listener to the output of tasks failed")
+        self._keep([record for _, record in told])
+        self._tell([record for shown, record in told if not shown])
         for tell in tuple(self._watchers):
             tell()
 
-    def _keep(self, data: bytes) -> None:
+    def _tell(self, records: Sequence[OutputRecord]) -> None:
+        if self._listener is None or not records:
+            return
+        try:
+            self._listener(records)
+        except Exception:
+            logger.exception("a listener to the output of tasks failed")
+
+    def _keep(self, records: Sequence[OutputRecord]) -> None:
+        """Write them, and before them how many were not written; where that fails, they are counted, too."""
+        data = b"".join(map(encode_record, [*self._gaps(), *records]))
         try:
             self._sink.write(data)
-            self.written_bytes += len(data)
         except OSError as exc:
-            if self._problem is None:
-                logger.error("the output of tasks cannot be kept: %s", exc)
-            self._problem = exc
+            self._count(records)
+            if self._is_kept:
+                self._is_kept = False
+                self._say("WARNING", f"what tasks print is not kept for now: {exc.strerror or exc}")
+            return
+        self.written_bytes += len(data)
+        if not self._is_kept:
+            self._is_kept = True
+            self._say("INFO", f"what tasks print is kept again; {sum(self._unkept.values()):,} lines were not")
+        self._unkept.clear()
+
+    def _count(self, records: Sequence[OutputRecord]) -> None:
+        for record in records:
+            known = record.origin in self._unkept or len(self._unkept) < MAX_GAPS
+            origin = record.origin if known else Origin()
+            self._unkept[origin] = self._unkept.get(origin, 0) + len(record.lines) + record.dropped
+
+    def _gaps(self) -> list[OutputRecord]:
+        now_s = time.time()
+        return [OutputRecord(origin, now_s, None, dropped=lines) for origin, lines in self._unkept.items()]
+
+    def _say(self, level: str, text: str) -> None:
+        """Something that the run has to say itself, once."""
+        self._tell([OutputRecord(Origin(), time.time(), Stream.log, (text,), LogFields(level, "actorflow"))])
 
 
 def _records(piece: Piece) -> Iterator[OutputRecord]:

@@ -14,6 +14,7 @@ import pytest
 from tests.faults.leaks import leak_audit as leak_audit
 
 SCRIPT = Path(__file__).with_name("store_full.py")
+PRINTING = Path(__file__).with_name("output_full.py")
 ROOT = Path(__file__).parents[2]
 WIDTH = 200
 
@@ -21,9 +22,13 @@ pytestmark = pytest.mark.usefixtures("leak_audit")
 
 
 def outcome(loop: str, kind: str, folder: Path, *more: str) -> dict[str, Any]:
-    folder.mkdir()
     command = [sys.executable, str(SCRIPT), loop, kind, str(folder), *more]
-    if kind == "disk":
+    return told(command, folder, mounts=kind == "disk")
+
+
+def told(command: list[str], folder: Path, *, mounts: bool) -> dict[str, Any]:
+    folder.mkdir()
+    if mounts:
         command = ["unshare", "--map-root-user", "--mount", *command]
     places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -57,3 +62,16 @@ def test_a_run_that_gets_no_room_fails_by_name_and_keeps_what_was_acknowledged(k
     assert 0 < found["acknowledged"] <= found["rows"]
     assert found["started_at"][-1] == found["started_at"][1]
     assert sum(found["tries"].values()) < 12, "no storm of tries"
+
+
+def test_what_tasks_print_leaves_the_last_room_to_the_journal_and_goes_on_when_there_is_more(tmp_path: Path) -> None:
+    found = told([sys.executable, str(PRINTING), str(tmp_path / "disk")], tmp_path / "disk", mounts=True)
+
+    assert (found["status"], found["blocked"]) == ("succeeded", [])
+    assert 0 < found["kept"] < 8_001
+    assert found["kept"] + found["dropped"] == 8_001
+    assert found["later"] == 100
+    assert found["free_bytes"] > found["reserve_bytes"] // 2, "what is missing is the journal's"
+    told_once, told_again = found["told"]
+    assert "what tasks print is not kept for now: " in told_once
+    assert f"kept again; {found['dropped']:,} lines were not" in told_again

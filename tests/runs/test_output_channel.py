@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Sequence
 
@@ -20,7 +21,7 @@ from actorflow.runs.output import (
 )
 from actorflow.runs.output_channel import HELD_BYTES, Channel, Piece
 from actorflow.runs.output_file import OutputMemory, records_of
-from actorflow.runs.output_log import OutputLimits, OutputLog
+from actorflow.runs.output_log import MAX_GAPS, OutputLimits, OutputLog
 from actorflow.runs.output_logging import PIPE_BUF, parts_of
 from actorflow.runs.output_text import MAX_LINE_BYTES, LineCutter, marked, texts_of
 from actorflow.runs.task_context import TaskContext
@@ -148,7 +149,7 @@ def test_of_a_line_that_is_drawn_over_itself_the_last_state_is_kept() -> None:
 @given(st.integers(1, 400), st.booleans())
 def test_a_progress_bar_of_any_length_is_one_line_of_bounded_memory(step: int, after: bool) -> None:
     cutter = LineCutter()
-    whole = b""
+    whole = state = b""
     for percent in range(0, 100 * MAX_LINE_BYTES, step * 100):
         state = f"{percent}: {'#' * 40}".encode()
         whole += cutter.feed(state + b"\r" if after else b"\r" + state)
@@ -296,3 +297,71 @@ def test_a_silent_run_starts_nothing() -> None:
 
     assert log.is_silent
     log.close()
+
+
+class Full(OutputMemory):
+    """A sink without room until there is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_full = True
+        self.tried = threading.Semaphore(0)
+
+    def write(self, data: bytes) -> None:
+        try:
+            if self.is_full:
+                raise OSError(errno.ENOSPC, "no room")
+            super().write(data)
+        finally:
+            self.tried.release()
+
+
+def test_lines_for_which_there_is_no_room_are_counted_and_told_once_and_then_it_goes_on() -> None:
+    sink, heard = Full(), list[OutputRecord]()
+    log = OutputLog(sink, listener=heard.extend)
+    loud, quiet = log.attempt(TaskContext("r1", "loud", None, 1)), log.attempt(TaskContext("r1", "quiet", None, 1))
+
+    for number in range(3):
+        loud.write(Stream.out, f"{number}\n{number}\n".encode())
+        assert sink.tried.acquire(timeout=60)
+    quiet.write(Stream.out, b"lost\n")
+    assert sink.tried.acquire(timeout=60)
+    sink.is_full = False
+    loud.write(Stream.out, b"kept\n")
+    log.close()
+
+    assert [(record.origin.task, record.dropped, record.lines) for record in kept(sink)] == [
+        ("loud", 6, ()),
+        ("quiet", 1, ()),
+        ("loud", 0, ("kept",)),
+    ]
+    assert [record.lines for record in heard if record.origin.task is None] == [
+        ("what tasks print is not kept for now: no room",),
+        ("what tasks print is kept again; 7 lines were not",),
+    ]
+    assert [line for record in heard if record.origin.task for line in record.lines] == [*"001122", "lost", "kept"]
+
+
+def test_where_there_is_no_room_to_the_end_nothing_is_raised() -> None:
+    sink = Full()
+    log = OutputLog(sink)
+    log.attempt(TaskContext("r1", "a", None, 1)).write(Stream.out, b"lost\n")
+
+    log.close()
+
+    assert kept(sink) == []
+
+
+def test_lines_lost_by_more_attempts_than_are_counted_apart_are_the_runs() -> None:
+    sink, counted = Full(), threading.Semaphore(0)
+    log = OutputLog(sink)
+    log.watch(counted.release)
+    for number in range(MAX_GAPS + 5):
+        log.attempt(TaskContext("r1", "a", number, 1)).write(Stream.out, b"lost\n")
+    while sum(log._unkept.values()) < MAX_GAPS + 5:
+        assert counted.acquire(timeout=60)
+    sink.is_full = False
+    log.close()
+
+    assert counts(kept(sink)) == (0, MAX_GAPS + 5)
+    assert len(kept(sink)) == MAX_GAPS + 1
