@@ -6,6 +6,7 @@ sending, so the next message leaves at once.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,13 +30,20 @@ GONE: Final = object()
 
 
 class Exchange:
-    """Of one incarnation. others: takes the frames that are not about messages of the actor itself."""
+    """Of one incarnation.
 
-    def __init__(self, cell: PlacedCell, link: Link, others: Callable[[list[Any]], None]) -> None:
+    others: takes the frames that are not about messages of the actor itself. heard: called behind all that has come in
+    one turn.
+    """
+
+    def __init__(
+        self, cell: PlacedCell, link: Link, others: Callable[[list[Any]], None], heard: Callable[[], None] | None = None
+    ) -> None:
         self.is_up = False
         self._cell = cell
         self._link = link
         self._others = others
+        self._heard = heard
         self._flight: Flight[Message] = Flight(cell.placement.window)
         self._asks: dict[int, Ask] = {}
         self._is_one_by_one = True
@@ -45,9 +53,14 @@ class Exchange:
         self.outgoing = Outgoing(cell.system.seam, self._next_messages, self._hang_bell)
 
     def up(self) -> None:
-        """Its actor takes messages from now on."""
-        self.is_up = True
-        self.outgoing.wake()
+        """Its actor takes messages from now on; again after `pause`."""
+        if not self.is_up:
+            self.is_up = True
+            self.outgoing.wake()
+
+    def pause(self) -> None:
+        """No message leaves from now on."""
+        self.is_up = False
 
     def drop(self, ask: Ask) -> None:
         """Its asker has gone."""
@@ -60,6 +73,21 @@ class Exchange:
         """The process has ended: every message in flight is settled."""
         self._cell.handled += self._flight.finished(progress.finished)
         self._cell.landed(self._flight.land(progress.begun, progress.finished), self._asks, reason)
+
+    @property
+    def handled(self) -> int:
+        """How many messages the process has finished, as far as it has said."""
+        return self._flight.finished_number
+
+    @property
+    def is_idle(self) -> bool:
+        """No message is on its way to the process, or in hand there."""
+        return not self._flight
+
+    @property
+    def owes_reply(self) -> bool:
+        """An asker waits for the reply of a message that is finished: it is deferred."""
+        return next(iter(self._asks), sys.maxsize) <= self._flight.finished_number
 
     def in_hand(self, progress: Progress) -> str | None:
         """The handler that the process is at; None where it is at none."""
@@ -158,6 +186,8 @@ class Exchange:
                         self._others(frame)
         finally:
             self._is_taking = False
+        if self._heard is not None:
+            self._heard()
         self.outgoing.flush()
         self._hang_bell()
 

@@ -27,6 +27,9 @@ class HostProcess:
         self.tail = tail
         self.born_s = time.monotonic()
 
+    def is_older_than(self, max_age_s: float | None) -> bool:
+        return max_age_s is not None and time.monotonic() - self.born_s >= max_age_s
+
     async def end(self) -> None:
         """End it if it has not, and let go of everything; nothing of it is left when this returns."""
         self.sock.close()

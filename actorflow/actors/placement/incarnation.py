@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -45,22 +46,28 @@ GOODBYE_S = 2.0
 OPTIONS = ConnectionOptions(encode=pack_frame, decode=read_frame, max_frame_bytes=MAX_FRAME_BYTES)
 
 
+MAKES_ROOM = "its process makes room for a new one"
 NOT_UNDERSTOOD = (BadFrame, FrameTooLarge, BadItem, NotAFrame, DecodeError)
 """What a process that is in order does not write."""
 
 
 class Incarnation:
-    """One process. lost: why it is gone though nobody asked it to go, None otherwise."""
+    """One process.
+
+    lost: why it is gone though nobody asked it to go, None otherwise. made_room: it has ended for a new one.
+    """
 
     def __init__(self, cell: PlacedCell) -> None:
         self.cell = cell
         self.system = cell.system
         self.lost: BaseException | None = None
+        self.made_room = False
         self._changed = self.system.seam.waiter()
         self._is_up = False
         self._is_over = False
         self._reason: ExitReason | None = None
         self._broken: Exception | None = None
+        self._is_leaving = False
         self._there: HostProcess | None = None
         self._below: tuple[ActorTree, ...] = ()
         self._told = anyio.Event()
@@ -69,7 +76,13 @@ class Incarnation:
         self._places = places_of(self.system)
         self._link = Link(self.system, self._send)
         self._link.aliases[cell] = cell.address
-        self._exchange = Exchange(cell, self._link, self._take)
+        self._recycling = cell.placement.recycling
+        self._exchange = Exchange(
+            cell,
+            self._link,
+            self._take,
+            None if self._recycling is None else self._make_room,
+        )
 
     def wake(self) -> None:
         """The cell has a signal for it."""
@@ -83,7 +96,8 @@ class Incarnation:
         there: HostProcess | None = None
         try:
             with self._starting:
-                there = await self._places.take(cell.spec.module)
+                max_age_s = None if self._recycling is None else self._recycling.max_age_s
+                there = await self._places.take(cell.spec.module, max_age_s)
             if there is None:
                 return cell.asked_to_end or Shutdown()
             there.process.limit(cell.placement.quota_bytes)
@@ -180,6 +194,28 @@ class Incarnation:
             peak_rss_bytes=ended.peak_rss_bytes if breach is None else breach.peak_bytes,
         )
 
+    def _make_room(self) -> None:
+        """End the process if it has served enough, once what was sent ahead is handled and no reply is owed."""
+        there, exchange = self._there, self._exchange
+        if there is None or self._is_leaving or not self._is_worn(there):
+            return
+        if not exchange.is_idle:
+            exchange.pause()
+        elif exchange.owes_reply:
+            exchange.up()  # who could bring it about may be among those that wait
+        else:
+            self._is_leaving = True
+            exchange.pause()
+            self._send([Kind.leave, MAKES_ROOM])
+            logger.info("actor %s: process %d makes room for a new one", self.cell.path, there.process.pid)
+
+    def _is_worn(self, there: HostProcess) -> bool:
+        recycling, handled = self._recycling, self._exchange.handled
+        if recycling is None or not handled:
+            return False
+        age_s, rss_bytes = time.monotonic() - there.born_s, there.process.last_rss_bytes
+        return recycling.is_due(tasks=handled, age_s=age_s, rss_bytes=rss_bytes)
+
     def _refused_memory(self, reason: ExitReason, process: Process) -> ExitReason | None:
         """The reason if the hard limit behind the quota is what the actor crashed over; else None."""
         quota_bytes = self.cell.placement.quota_bytes
@@ -251,6 +287,7 @@ class Incarnation:
 
     def _ended(self, reason: ExitReason) -> None:
         asked = self.cell.asked_to_end
+        self.made_room = asked is None and reason == Shutdown(MAKES_ROOM)
         self._reason = reason if asked is None or isinstance(reason, Crashed | InitFailed | Killed) else asked
         self._is_over = True
         self._changed.wake()

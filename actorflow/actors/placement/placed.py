@@ -24,6 +24,7 @@ from actorflow.actors.placement.incarnation import Incarnation
 from actorflow.actors.placement.passing import Address, Passing, is_plain_call
 from actorflow.actors.ref import ActorRef, cell_of
 from actorflow_supervisors.exit_reason import Crashed, ExitReason, Killed
+from actorflow_supervisors.recycling import Recycling
 from actorflow_supervisors.subprocess_child import Subprocess as ChildSubprocess
 from actorflow_supervisors.subprocess_child import is_count
 
@@ -45,10 +46,12 @@ class Subprocess(ChildSubprocess):
 
     It also places a plain child: `ChildSpec(id=..., run=..., placement=Subprocess())`.
     quota_bytes: of memory, for the process and all it starts; beyond it they are killed, and nobody else. window:
-    messages sent to the process ahead of the one in hand; the others wait in the mailbox, which stays here.
+    messages sent to the process ahead of the one in hand; the others wait in the mailbox, which stays here. recycling:
+    when the process makes room for a new one, between two messages; None for never.
     """
 
     window: int = DEFAULT_WINDOW
+    recycling: Recycling | None = None
 
     def __post_init__(self) -> None:
         ChildSubprocess.__post_init__(self)
@@ -194,14 +197,17 @@ class PlacedCell(Cell):
         return self._running is not None
 
     async def incarnate(self) -> ExitReason:
-        self._clear_signals()
-        self._running = running = Incarnation(self)
-        try:
-            reason = await running.run()
-        finally:
-            self._running = None
-            self.restarting = True
-        return reason
+        """One process; or several, one after the other, where it makes room for new ones: nobody is told of that."""
+        while True:
+            self._clear_signals()
+            self._running = running = Incarnation(self)
+            try:
+                reason = await running.run()
+            finally:
+                self._running = None
+                self.restarting = True
+            if not running.made_room:
+                return reason
 
     def started(self, cls: type[Actor] | None) -> None:
         """For the incarnation: its process says that the actor is up. cls: its class, where it is known here."""

@@ -49,10 +49,10 @@ class Places:
         self._closed = anyio.Event()
         home.spawn(self._hold)
 
-    async def take(self, module: str) -> HostProcess:
-        """A process that has imported `module`, and waits. Raises ProcessStartFailed."""
+    async def take(self, module: str, max_age_s: float | None = None) -> HostProcess:
+        """A process that has imported `module`, and waits. max_age_s: of one. Raises ProcessStartFailed."""
         spares = self.spares.get(module) or await self._beside_zygote(module)
-        return await spares.take()
+        return await spares.take(max_age_s)
 
     def refill(self, module: str) -> None:
         """The actor that took a process is up."""

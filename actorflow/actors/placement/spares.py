@@ -33,11 +33,14 @@ class Spares:
         self._making = 0
         self._waiting: deque[_Waiter] = deque()
 
-    async def take(self) -> HostProcess:
-        """A process, by the table of the module's docstring. Raises ProcessStartFailed."""
+    async def take(self, max_age_s: float | None = None) -> HostProcess:
+        """A process, by the table of the module's docstring. Raises ProcessStartFailed.
+
+        max_age_s: of one that waits; an older one has ended.
+        """
         while self._ready:
             spare = self._ready.popleft()
-            if spare.process.is_running():
+            if spare.process.is_running() and not spare.is_older_than(max_age_s):
                 return spare
             await spare.end()
         awaited = await self._next_made() if self._making > len(self._waiting) else None

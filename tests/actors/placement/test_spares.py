@@ -98,11 +98,23 @@ async def test_one_that_waits_is_given_and_a_dead_one_is_passed_over() -> None:
         spares.put(first)
 
         given = [await spares.take()]
-        again = await ended(given, spares, tasks)
+        await ended(given, spares, tasks)
 
         assert given == [first]
-        assert again == [1]
         assert zygote.asked == 2
+
+
+async def test_one_that_is_too_old_is_passed_over() -> None:
+    zygote = PaperZygote()
+    zygote.lets(10)
+    async with anyio.create_task_group() as tasks:
+        spares = Spares(zygote, "asyncio", 1, tasks)
+        spares.refill()
+        spares.put(await spares.take())
+
+        given = [await spares.take(max_age_s=1e-9), await spares.take(max_age_s=3600.0)]
+
+        assert await ended(given, spares, tasks) == [2, 3]
 
 
 async def test_one_that_is_being_made_is_waited_for_by_one_only() -> None:
