@@ -69,7 +69,7 @@ class HostCell(Cell):
         named: dict[str, Any] | None = None
         counts[BEGUN] = number
         if args.__class__ is not list or not shapes.fit(tuple(map(type, args))):
-            args, named = self._checked(type(actor), message)
+            args, named = self._named(shapes, args) or self._checked(type(actor), message)
         try:
             reply = await (method(*args, **named) if named else method(*args))
         except Exception as error:
@@ -91,6 +91,15 @@ class HostCell(Cell):
             host.reply(number, How.plain, reply)
         else:
             message.set_result(reply)
+
+    def _named(self, shapes: Shapes, parcel: Any) -> Call | None:
+        """Plain arguments with names; None where they are others, or need a check."""
+        if parcel.__class__ is not list or not parcel or parcel[-1].__class__ is not dict:
+            return None
+        *args, named = parcel
+        if not shapes.fit_named(tuple(map(type, args)), tuple(named), tuple(map(type, named.values()))):
+            return None
+        return tuple(args), named
 
     def _checked(self, cls: type[Actor], message: Arrival | ArrivedAsk) -> Call:
         """The arguments. Raises ArgumentsRefusedError."""

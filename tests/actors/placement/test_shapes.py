@@ -45,37 +45,52 @@ PLAIN = (
 )
 
 
-def handler_of(declared: list[Any], defaults: list[Any], returns: Any) -> type[Actor]:
-    """An actor whose one handler has these annotations, and these defaults at its end."""
+KINDS = st.sampled_from(["any", "position", "name"])
+
+
+def handler_of(declared: list[Any], defaults: list[Any], returns: Any, kind: str) -> type[Actor]:
+    """An actor whose one handler has these annotations, and these defaults at its end. kind: how they are given."""
 
     async def none(self: Any) -> Any: ...
     async def one(self: Any, a: Any) -> Any: ...
     async def two(self: Any, a: Any, b: Any) -> Any: ...
+    async def by_position(self: Any, a: Any, b: Any, /) -> Any: ...
+    async def by_name(self: Any, a: Any, *, b: Any) -> Any: ...
 
-    function: Any = (none, one, two)[len(declared)]
+    function: Any = (none, one, {"any": two, "position": by_position, "name": by_name}[kind])[len(declared)]
     function.__annotations__ = {**dict(zip("ab", declared, strict=False)), "return": returns}
-    function.__defaults__ = tuple(defaults) or None
+    if function is by_name:
+        function.__kwdefaults__ = {"b": defaults[0]} if defaults else None
+    else:
+        function.__defaults__ = tuple(defaults) or None
     return type("Made", (Actor,), {function.__name__: handler(function), "made": handler(function)})
 
 
 @st.composite
-def calls(draw: st.DrawFn) -> tuple[type[Actor], tuple[Any, ...], Any]:
+def calls(draw: st.DrawFn) -> tuple[type[Actor], tuple[Any, ...], dict[str, Any], Any]:
     declared = draw(st.lists(st.sampled_from(DECLARED), max_size=2))
     defaults = draw(st.lists(PLAIN, max_size=len(declared)))
+    made = handler_of(declared, defaults, draw(st.sampled_from(DECLARED)), draw(KINDS))
     args = draw(st.lists(PLAIN, max_size=2))
-    return handler_of(declared, defaults, draw(st.sampled_from(DECLARED))), tuple(args), draw(PLAIN)
+    return made, tuple(args), draw(st.dictionaries(st.sampled_from("abc"), PLAIN, max_size=2)), draw(PLAIN)
 
 
 @given(calls())
-def test_what_fits_by_its_types_passes_the_full_check_unchanged(case: tuple[type[Actor], tuple[Any, ...], Any]) -> None:
-    cls, args, reply = case
+def test_what_fits_by_its_types_passes_the_full_check_unchanged(
+    case: tuple[type[Actor], tuple[Any, ...], dict[str, Any], Any],
+) -> None:
+    cls, args, named, reply = case
     checks = Signatures()
     function: Any = cls.made  # type: ignore[attr-defined]  # made above
     shapes = checks.shapes(cls, "made")
+    kinds = tuple(map(type, args))
 
-    if shapes.fit(tuple(map(type, args))):
-        checked, named = checks.arguments(cls, "made", (args, {}), "x")
-        assert repr(bound(function, checked, named)) == repr(bound(function, args, {}))
+    if shapes.fit(kinds):
+        checked = checks.arguments(cls, "made", (args, {}), "x")
+        assert repr(bound(function, *checked)) == repr(bound(function, args, {}))
+    if shapes.fit_named(kinds, tuple(named), tuple(map(type, named.values()))):
+        checked = checks.arguments(cls, "made", (args, named), "x")
+        assert repr(bound(function, *checked)) == repr(bound(function, args, named))
     if type(reply) in shapes.replies:
         assert checks.reply(cls, "made", reply, "x") is reply
 
@@ -132,12 +147,34 @@ class Desk(Actor):
         (Desk.two, (int, str, int), False),
         (Desk.two, (bool,), False),
         (Desk.many, (int,), False),
-        (Desk.named, (), False),
+        (Desk.named, (), True),
+        (Desk.named, (int,), False),
         (Desk.grows, (), False),  # each call gets a list of its own
     ],
 )
 def test_arguments_fit_by_their_types_and_their_number(method: Any, args: tuple[type, ...], fits: bool) -> None:
     assert shapes_of(method).fit(args) is fits
+
+
+@pytest.mark.parametrize(
+    ("method", "args", "named", "fits"),
+    [
+        (Desk.two, (), {"a": int}, True),
+        (Desk.two, (int,), {"b": str}, True),
+        (Desk.two, (), {"b": str, "a": int}, True),
+        (Desk.two, (int,), {"a": int}, False),  # given twice
+        (Desk.two, (), {"b": str}, False),
+        (Desk.two, (int,), {"b": int}, False),
+        (Desk.two, (int,), {"c": int}, False),
+        (Desk.named, (), {"a": int}, True),
+        (Desk.named, (int,), {}, False),
+        (Desk.many, (), {"a": int}, False),
+    ],
+)
+def test_named_arguments_fit_by_their_names_and_types(
+    method: Any, args: tuple[type, ...], named: dict[str, type], fits: bool
+) -> None:
+    assert shapes_of(method).fit_named(args, tuple(named), tuple(named.values())) is fits
 
 
 def test_of_a_signature_that_cannot_be_checked_nothing_fits() -> None:
