@@ -25,8 +25,16 @@ from actorflow.runs.output_pipes import OutputPipes
 from actorflow.runs.task_context import context_of
 from actorflow.runs.time_limit import before_it_waited_too_long, within_timeout
 from actorflow.runs.values import Value
-from actorflow.runs.worker_process import Launch, RequestTooLarge, WorkerLost, WorkerProcess
+from actorflow.runs.work import BrokenOff, Found, Work, WorkerLost
+from actorflow.runs.worker_process import (
+    WHILE_IT_RAN,
+    Launch,
+    RequestTooLarge,
+    WorkerProcess,
+    packed_work,
+)
 from actorflow.runs.worker_protocol import Reply
+from actorflow_supervisors.loop import current_seam
 from actorflow_supervisors.memory import MemoryQuotaExceeded
 from actorflow_supervisors.memory_tree import WatchedTree
 from actorflow_supervisors.recycling import Recycling
@@ -36,6 +44,9 @@ logger = logging.getLogger("actorflow.executors")
 
 GRACE_S = 10.0
 """Seconds a stopped attempt has between SIGTERM and SIGKILL."""
+
+SAMPLED_S = 0.05
+"""Shorter than this an attempt falls between two samples of its tree."""
 
 LEFT_OVER_SHARE = 0.25
 """Of an attempt's quota, what earlier attempts may have left in use in its worker."""
@@ -83,7 +94,7 @@ class ProcessExecutor:
             warden = await stack.enter_async_context(shared_warden())
             self._zygote = await stack.enter_async_context(zygote_for(warden, site, pipes))
             launch = Launch(zygote=self._zygote, pipes=pipes)
-            factory = partial(Workshop, launch, self.workers, self.grace_s, self._opened)
+            factory = partial(Workshop, launch, self.workers, self.grace_s, self._opened, self.recycling)
             spawning = cast("Awaitable[ActorRef[Workshop]]", site.spawn(factory, name=self.name, restart="transient"))
             workshop = await spawning
             try:
@@ -95,7 +106,9 @@ class ProcessExecutor:
         assert self._pool is not None, "opened() comes first"
         try:
             arguments = {name: value.data(name) for name, value in attempt.arguments.items()}
-        except EncodeError as exc:
+            if not needs_a_worker_of_its_own(attempt):
+                return await self._execute_on_any(attempt, arguments, self._pool)
+        except (EncodeError, RequestTooLarge) as exc:
             return failed(Cause.bad_input, exc)
         try:
             worker = await before_it_waited_too_long(attempt, partial(self._worker_for, attempt, self._pool))
@@ -106,6 +119,64 @@ class ProcessExecutor:
         self._tell_cold()
         execution = Execution(worker, attempt, arguments, self._pool, self)
         return await execution.run()
+
+    async def _execute_on_any(self, attempt: AttemptSpec, arguments: Mapping[str, bytes], pool: WorkerPool) -> Outcome:
+        """On whichever worker has room, behind others that take little time. Raises RequestTooLarge."""
+        context = context_of(attempt)
+        work = Work(packed_work(attempt.task, arguments, context, attempt.headers), context, current_seam().slot())
+        pool.submit(work)
+        try:
+            found: Found = await work.found
+        except BaseException:
+            worker = pool.cancel(work)
+            if worker is not None:
+                await self._end(worker)
+            raise
+        if self._has_told_cold is False:
+            self._tell_cold()
+        if isinstance(found, Reply):
+            return await self._answered(found, work, pool)
+        if isinstance(found, BrokenOff):
+            return await self._broken_off(found)
+        return failed(Cause.lost, found)
+
+    async def _answered(self, reply: Reply, work: Work, pool: WorkerPool) -> Outcome:
+        worker = work.worker
+        assert worker is not None
+        if not worker.is_busy and pool.is_worn(worker):
+            await self._end(worker)
+        peak_bytes = max(worker.ready_rss_bytes, reply.peak_rss_bytes or 0)
+        if reply.took_s > SAMPLED_S:
+            peak_bytes = max(peak_bytes, worker.process.peak_since(time.monotonic() - reply.took_s))
+        return Outcome(
+            state=AttemptState.succeeded if reply.value is not None else AttemptState.failed,
+            cause=reply.cause,
+            value=None if reply.value is None else Value.from_bytes(reply.value),
+            error=reply.error,
+            worker=worker.label,
+            started_at=reply.started_at,
+            peak_rss_bytes=peak_bytes,
+            cpu_s=work.cpu_s,
+        )
+
+    async def _broken_off(self, found: BrokenOff) -> Outcome:
+        worker = found.worker
+        began_s = worker.at_head_since_s
+        lost = await worker.lost(WHILE_IT_RAN, found.error)
+        ended = worker.process.exit
+        peaks = (worker.ready_rss_bytes, worker.process.peak_since(began_s), (ended and ended.peak_rss_bytes) or 0)
+        return replace(
+            failed(Cause.lost, lost),
+            worker=worker.label,
+            started_at=time.time() - (time.monotonic() - began_s),
+            peak_rss_bytes=max(peaks),
+            cpu_s=None if ended is None or ended.cpu_s is None else max(0.0, ended.cpu_s - worker.cpu_total_s),
+        )
+
+    async def _end(self, worker: WorkerProcess) -> None:
+        if not worker.asked_to_end:
+            with anyio.CancelScope(shield=True):  # bounded: SIGTERM, grace_s, SIGKILL, and the wait for that
+                await worker.stop(self.grace_s)
 
     def kill(self) -> None:
         if self._pool is not None:
@@ -136,8 +207,18 @@ class ProcessExecutor:
                 await self._pool.emptied()
 
 
+def needs_a_worker_of_its_own(attempt: AttemptSpec) -> bool:
+    """True if it has limits that are kept from outside, so that nothing may be sent ahead or behind it."""
+    return not (
+        attempt.timeout_s is None
+        and attempt.memory_bytes is None
+        and attempt.queue_left_s is None
+        and not attempt.cpu_ids
+    )
+
+
 class Execution:
-    """One attempt on one worker, which it gives back, or ends."""
+    """One attempt on a worker of its own, which it gives back, or ends."""
 
     def __init__(
         self,
@@ -211,18 +292,12 @@ class Execution:
         return no_memory or "builtins:MemoryError" in error.bases
 
     async def _give_back(self) -> None:
-        if not self.worker.is_busy and self.worker.process.breach is None and not self._is_worn():
-            self.pool.put(self.worker)
+        worker, pool = self.worker, self.pool
+        if not worker.is_busy and worker.process.breach is None and not pool.is_worn(worker):
+            pool.put(worker)
             return
         with anyio.CancelScope(shield=True):  # bounded: SIGTERM, grace_s, SIGKILL, and the wait for that
-            await self.worker.stop(self.executor.grace_s)
-
-    def _is_worn(self) -> bool:
-        return self.executor.recycling.is_due(
-            tasks=self.worker.requests,
-            age_s=time.monotonic() - self.worker.began_s,
-            rss_bytes=self.worker.process.last_rss_bytes,
-        )
+            await worker.stop(self.executor.grace_s)
 
 
 def outcome_of(reply: Reply) -> Outcome:

@@ -15,6 +15,8 @@ import select
 import socket
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,19 +27,24 @@ from actorflow.actors.codec import DecodeError
 from actorflow.executors.peak_rss import PeakRss
 from actorflow.flows.load import import_folder, resolve_function
 from actorflow.runs.error_record import error_record
-from actorflow.runs.executor import Cause
+from actorflow.runs.executor import Cause, ErrorRecord
 from actorflow.runs.output_logging import log_to_standard_error
 from actorflow.runs.task_context import in_task
 from actorflow.runs.values import Value
+from actorflow.runs.worker_line import WorkerSide
 from actorflow.runs.worker_protocol import (
     MAX_FRAME_BYTES,
+    GoOn,
+    NotTheProtocol,
     Ready,
     Reply,
     Request,
     pack_ready,
     pack_reply,
-    read_request,
+    pack_skipped,
+    read_order,
 )
+from actorflow_supervisors.shared_counts import SharedCounts
 from actorflow_transports import BlockingConnection, ConnectionOptions, TransportError
 
 Around = Callable[[Mapping[str, str]], AbstractContextManager[None]]
@@ -54,6 +61,7 @@ class Preloaded:
 
 
 _preloaded: list[Preloaded] = []
+_is_captured: list[bool] = []
 
 
 def preload(module: str, file: str, around: str) -> None:
@@ -64,7 +72,9 @@ def preload(module: str, file: str, around: str) -> None:
     """
     sys.argv[:] = [file]
     _flush_each_line()
-    if os.environ.pop("ACTORFLOW_CAPTURED", ""):
+    is_captured = bool(os.environ.pop("ACTORFLOW_CAPTURED", ""))
+    _is_captured.append(is_captured)
+    if is_captured:
         log_to_standard_error()
     folder = import_folder(module, file)
     if folder not in sys.path:
@@ -79,9 +89,19 @@ def serve(sock: socket.socket, payload: bytes) -> None:
     """In each worker: answer requests until the owner closes its end."""
     if sys.platform != "linux":  # elsewhere a signal tells of the owner's death
         exit_when_socket_ends(sock.fileno())
+    counts = _received_counts(sock)
     connection = BlockingConnection(sock, ConnectionOptions(max_frame_bytes=MAX_FRAME_BYTES), peer="the owner")
     with contextlib.suppress(TransportError):  # the owner is gone, or wants no more answers
-        Worker(connection, _preloaded[-1]).serve()
+        Worker(connection, WorkerSide(counts, is_captured=_is_captured[-1]), _preloaded[-1]).serve()
+
+
+def _received_counts(sock: socket.socket) -> SharedCounts:
+    """What the owner sends first: the memory in which both count."""
+    _, (fd,), _, _ = socket.recv_fds(sock, 1, 1)
+    try:
+        return SharedCounts(fd)
+    finally:
+        os.close(fd)
 
 
 def _nothing_around(headers: Mapping[str, str]) -> AbstractContextManager[None]:
@@ -91,49 +111,88 @@ def _nothing_around(headers: Mapping[str, str]) -> AbstractContextManager[None]:
 class Worker:
     """Answers requests."""
 
-    def __init__(self, connection: BlockingConnection, preloaded: Preloaded) -> None:
+    def __init__(self, connection: BlockingConnection, line: WorkerSide, preloaded: Preloaded) -> None:
         self.connection = connection
+        self.line = line
         self.module = preloaded.module
         self.file = preloaded.file
         self.pid = os.getpid()
         self._functions: dict[str, Callable[..., object]] = {}
+        self._ahead: deque[Request] = deque()
         self._peak = PeakRss()
         self._enter: Around = _nothing_around if preloaded.enter is None else preloaded.enter()
 
     def serve(self) -> None:
         """Until the owner closes its end."""
         self.connection.send(pack_ready(Ready(_cpu_total_s(), self._peak.end())))
-        for data in self.connection:
+        while True:
+            request = self._next()
+            if not self.line.begin(request.number):
+                self.connection.send(pack_skipped(request.number))
+                continue
             self._peak.begin()
-            reply = self.answer(read_request(data))
+            began_at, began_s = time.time(), time.monotonic()
+            cause, value, error = self.answer(request)
             if os.getpid() != self.pid:
                 os._exit(0)  # a task that forked and returned twice: one answer is enough
+            peak_bytes = self._peak.end()
             _flush()
-            self.connection.send(pack_reply(reply))
+            took_s, has_printed = time.monotonic() - began_s, self.line.has_printed()
+            self.connection.send(
+                pack_reply(
+                    Reply(
+                        request.number,
+                        cause,
+                        value,
+                        error,
+                        peak_bytes,
+                        _cpu_total_s(),
+                        began_at,
+                        took_s,
+                        has_printed,
+                    )
+                )
+            )
+            if has_printed:
+                self._wait_until_read(request.number)
 
-    def answer(self, request: Request) -> Reply:
+    def _next(self) -> Request:
+        if self._ahead:
+            return self._ahead.popleft()
+        order = read_order(self.connection.receive())
+        if isinstance(order, GoOn):
+            raise NotTheProtocol("told to go on where nothing was printed")
+        return order
+
+    def _wait_until_read(self, number: int) -> None:
+        """What the request has printed is its own: nothing else begins before the owner has read it."""
+        while True:
+            order = read_order(self.connection.receive())
+            if isinstance(order, GoOn) and order.number == number:
+                return
+            if isinstance(order, GoOn):
+                raise NotTheProtocol(f"told to go on after request {order.number}, not {number}")
+            self._ahead.append(order)
+
+    def answer(self, request: Request) -> tuple[Cause, bytes | None, ErrorRecord | None]:
         """Run one attempt; raises nothing."""
         try:
             function = self._function(request.task)
         except BaseException as exc:  # noqa: BLE001 - importing the user's module may end in anything
-            return self._failed(request, Cause.error, exc)
+            return Cause.error, None, error_record(exc)
         try:
             arguments = {name: _decoded(name, data) for name, data in request.arguments.items()}
         except BaseException as exc:  # noqa: BLE001 - out of memory, say
-            return self._failed(request, Cause.bad_input, exc)
+            return Cause.bad_input, None, error_record(exc)
         try:
             with in_task(request.context), self._enter(request.headers):
                 result = _finished(function(**arguments))
         except BaseException as exc:  # noqa: BLE001 - sys.exit and its kin are failures of the task
-            return self._failed(request, Cause.error, exc)
+            return Cause.error, None, error_record(exc)
         try:
-            value = Value.of(result).data()
+            return Cause.ran, Value.of(result).data(), None
         except BaseException as exc:  # noqa: BLE001 - as above
-            return self._failed(request, Cause.bad_output, exc)
-        return Reply(request.number, Cause.ran, value, None, self._peak.end(), _cpu_total_s())
-
-    def _failed(self, request: Request, cause: Cause, exc: BaseException) -> Reply:
-        return Reply(request.number, cause, None, error_record(exc), self._peak.end(), _cpu_total_s())
+            return Cause.bad_output, None, error_record(exc)
 
     def _function(self, task: str) -> Callable[..., object]:
         if task not in self._functions:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import select
 import selectors
 import sys
 import termios
@@ -21,6 +20,7 @@ from actorflow.runs.output import Stream
 from actorflow.runs.output_channel import Channel
 from actorflow.runs.output_log import OutputLog
 from actorflow.runs.task_context import TaskContext
+from actorflow.runs.worker_line import OwnerSide
 
 READ_BYTES: Final = 64 * 1024
 """As much as a pipe holds."""
@@ -73,10 +73,12 @@ class OutputPipes:
 class WorkerOutput:
     """What one worker process writes.
 
-    out, err: the ends to write to, for the process; close them with `started` once it has them.
+    out, err: the ends to write to, for the process; close them with `started` once it has them. line: says which
+    request it is at, where it answers any.
     """
 
     def __init__(self, name: str, pipes: OutputPipes) -> None:
+        self.line: OwnerSide | None = None
         self._pipes = pipes
         self._lock = threading.RLock()
         reading_out, self.out = os.pipe()
@@ -88,13 +90,12 @@ class WorkerOutput:
             raise
         self._streams = {reading_out: Stream.out, reading_err: Stream.err}
         self._between = pipes.log.worker(name)
-        self._context: TaskContext | None = None
+        self._contexts: dict[int, TaskContext] = {}
+        self._number = 0  # of the attempt that `_channel` is of
         self._channel: Channel | None = None  # of an attempt that has printed
-        self._last: tuple[str, ...] | None = None
+        self._last: tuple[int, tuple[str, ...]] = 0, ()
         self._is_starting = True
-        self._ready = select.poll()
         for descriptor in self._streams:
-            self._ready.register(descriptor, select.POLLIN)
             os.set_blocking(descriptor, False)
             pipes.add(descriptor, self)
 
@@ -105,31 +106,32 @@ class WorkerOutput:
             os.close(self.out)
             os.close(self.err)
 
-    def begin(self, context: TaskContext) -> None:
-        """From here on what it writes belongs to that attempt."""
+    def expect(self, number: int, context: TaskContext) -> None:
+        """What the process writes while it is at request `number` belongs to that attempt."""
+        self._contexts[number] = context
+
+    def end(self, number: int, *, has_printed: bool) -> None:
+        """That request is answered. has_printed: some of what it has written may have to be read yet."""
+        if has_printed:
+            with self._lock:
+                self._settle()
+                self._end_channel()
+        self._contexts.pop(number, None)
+
+    def last_lines(self) -> tuple[str, ...]:
+        """Of the attempt that was begun last; before the first one, of what was written at the start."""
         with self._lock:
             self._settle()
-            self._context = context
-            self._last = ()
-
-    def end(self) -> tuple[str, ...]:
-        """The attempt is over: read what it has written, and return the last lines of it.
-
-        Again, or before the first attempt, nothing changes: the last lines are those of the attempt that was last.
-        """
-        with self._lock:
-            self._settle()
-            ended, self._channel, self._context = self._channel, None, None
-            if ended is not None:
-                ended.end()
-                self._last = ended.last_lines()
-            return self._between.last_lines() if self._last is None else self._last
+            self._end_channel()
+            begun = 0 if self.line is None else self.line.begun
+            number, lines = self._last
+            return self._between.last_lines() if not begun else lines if number == begun else ()
 
     def close(self) -> None:
         """The process is gone, or nobody cares for it any more. Again does nothing."""
         with self._lock:
             self.started()
-            self.end()
+            self.last_lines()
             self._between.end()
             for descriptor in self._streams:
                 self._pipes.remove(descriptor)
@@ -139,35 +141,48 @@ class WorkerOutput:
     def read(self, descriptor: int) -> None:
         """On the reader's thread: something is there."""
         with self._lock:
-            stream = self._streams.get(descriptor)
-            if stream is None:
-                return  # closed meanwhile
-            try:
-                data = os.read(descriptor, READ_BYTES)
-            except BlockingIOError:
-                return
-            if data:
-                self._write(stream, data)
-            else:
+            if descriptor in self._streams and not self._read(descriptor, READ_BYTES):
                 self._pipes.remove(descriptor)  # nobody can write any more
 
     def _settle(self) -> None:
         """Read what is in the pipes now, and no more: a process left behind may go on writing for ever."""
-        # One call for both pipes: each gives up the interpreter, and most attempts have printed nothing.
-        for descriptor, _ in self._ready.poll(0) if self._streams else ():
-            stream, there = self._streams[descriptor], _readable_bytes(descriptor)
+        for descriptor in self._streams:
+            there = _readable_bytes(descriptor)
             while there > 0:
-                data = os.read(descriptor, min(there, READ_BYTES))
-                there -= len(data)
-                self._write(stream, data)
+                there -= self._read(descriptor, min(there, READ_BYTES))
 
-    def _write(self, stream: Stream, data: bytes) -> None:
-        if self._context is None:
-            self._between.write(stream, data)
-            return
-        if self._channel is None:  # most attempts print nothing
-            self._channel = self._pipes.log.attempt(self._context)
+    def _read(self, descriptor: int, count: int) -> int:
+        """How many bytes were read, at most `count` of what is there: 0 at the end, and 1 where there is nothing."""
+        data = b""
+        line = self.line
+        number = 0 if line is None else line.begin_reading()
+        try:
+            data = os.read(descriptor, count)
+        except BlockingIOError:
+            return 1
+        finally:
+            if line is not None:
+                line.end_reading(len(data))
+        if data:
+            self._write(self._streams[descriptor], number, data)
+        return len(data)
+
+    def _write(self, stream: Stream, number: int, data: bytes) -> None:
+        if self._channel is None or self._number != number:
+            self._end_channel()
+            context = self._contexts.get(number)
+            if context is None:
+                self._between.write(stream, data)
+                return
+            self._channel, self._number = self._pipes.log.attempt(context), number
         self._channel.write(stream, data)
+
+    def _end_channel(self) -> None:
+        """What the attempt that has printed last has printed is complete."""
+        ended, self._channel = self._channel, None
+        if ended is not None:
+            ended.end()
+            self._last = self._number, ended.last_lines()
 
 
 def _readable_bytes(descriptor: int) -> int:

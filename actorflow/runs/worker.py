@@ -12,7 +12,8 @@ import anyio
 
 from actorflow.actors.actor import Actor
 from actorflow.actors.handler import handler
-from actorflow.runs.worker_process import Launch, WorkerLost, WorkerProcess, launch_worker
+from actorflow.runs.work import WorkerLost
+from actorflow.runs.worker_process import Launch, WorkerProcess, launch_worker
 from actorflow_supervisors import ExitReason, Killed
 from actorflow_supervisors.process import ProcessExit
 
@@ -75,8 +76,11 @@ class Worker(Actor):
 
     @handler
     async def watch(self) -> None:
-        """Wait for the end of the process; for as long as this actor lives."""
+        """Hear the process until its end; for as long as this actor lives."""
         assert self.process is not None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.process.serve)  # until it has read what was on its way when the process ended
+            await self.process.wait()
         ended = await self.process.wait()
         self.context.stop(None if self.process.asked_to_end else killed(self.process, ended))
 

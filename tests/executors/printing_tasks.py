@@ -13,6 +13,14 @@ from pathlib import Path
 libc = ctypes.CDLL(None)
 
 
+def silent() -> None:
+    pass
+
+
+def says(text: str) -> None:
+    print(text)
+
+
 def prints(count: int) -> int:
     for number in range(count):
         print(f"line {number}")

@@ -182,13 +182,13 @@ async def test_what_a_task_prints_goes_to_standard_error_and_harms_no_result(
         assert line in printed.err
 
 
-async def test_a_task_sees_its_standard_streams_and_one_socket() -> None:
+async def test_a_task_sees_its_standard_streams_one_socket_and_the_memory_in_which_it_counts() -> None:
     async with bench() as executor:
         outcome = await executor.run(tasks.descriptors)
 
     found = cast("list[int]", value_of(outcome))
     assert found[:3] == [0, 1, 2]
-    assert len(found) == 4
+    assert len(found) == 5
 
 
 async def test_a_worker_has_the_import_path_of_its_run_and_no_input() -> None:

@@ -6,6 +6,7 @@ import ctypes
 import mmap
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -99,7 +100,7 @@ def _raise(error: BaseException) -> None:
 
 
 def _socket() -> int:
-    return max(descriptors())
+    return next(number for number in descriptors() if stat.S_ISSOCK(os.fstat(number).st_mode))
 
 
 def _write_to_socket(data: bytes) -> None:
@@ -130,6 +131,10 @@ def surroundings() -> tuple[list[str], str, list[str]]:
 def returns_twice() -> int:
     os.fork()
     return os.getpid()
+
+
+def touch(path: str) -> None:
+    Path(path).touch()
 
 
 def hold(pipe: str) -> None:
