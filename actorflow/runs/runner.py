@@ -23,6 +23,7 @@ import anyio
 from anyio import to_thread
 
 from actorflow.actors.actor import Actor
+from actorflow.actors.codec import EncodeError
 from actorflow.actors.handler import handler
 from actorflow.actors.monitor import Down
 from actorflow.actors.ref import ActorRef
@@ -324,7 +325,7 @@ class _Runner:
             self._over.set()
 
     def _record_end(self) -> None:
-        finish = self.finish or Finish(RunStatus.cancelled, Cause.cancelled, None, None)
+        finish = _with_storable_result(self.finish or Finish(RunStatus.cancelled, Cause.cancelled, None, None))
         self.finish = finish
         self.given.journal.append(
             RunFinished(
@@ -335,6 +336,16 @@ class _Runner:
                 error=finish.error,
             )
         )
+
+
+def _with_storable_result(finish: Finish) -> Finish:
+    """What each task returned can be written down; the list of them all may be too large."""
+    try:
+        if finish.result is not None:
+            _ = finish.result.size_bytes
+    except EncodeError as exc:
+        return Finish(RunStatus.failed, Cause.bad_output, None, error_record(exc))
+    return finish
 
 
 async def _close_output(output: OutputLog) -> None:

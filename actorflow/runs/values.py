@@ -13,7 +13,11 @@ from actorflow.actors.codec import Codec, Limits
 VALUE_LIMITS: Final = Limits(max_bytes=512 * 1024 * 1024, max_elements=50_000_000)
 """Wider than a message's: a map's outputs are gathered into one list, and what is read here was written by this run."""
 
-VALUE_CODEC: Final = Codec(limits=VALUE_LIMITS)
+VALUE_CODEC: Final = Codec(
+    limits=VALUE_LIMITS,
+    too_large="values of a run are whole in memory, and so is the list of a map's results: have a task reduce it, or "
+    "pass on the paths of files",
+)
 """What values are encoded with where nothing else is said."""
 
 

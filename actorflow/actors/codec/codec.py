@@ -12,6 +12,7 @@ from .wire import BODIES_HEAD, pack_with_bodies, split_bodies
 
 _TAG_HEAD = b"\xc7"
 _BODIES = bytes([BODIES_HEAD])
+_OUT_OF_LIMITS = "send it in parts, or raise Limits(max_bytes=, max_elements=)"
 
 
 class Codec:
@@ -24,11 +25,15 @@ class Codec:
     and pyarrow (docs/values.md). All else is refused with the way out, also subclasses of builtins.
     An object that stands in a value twice comes back as two equal ones. No pickle; nothing is imported but what
     `resolve` permits, and one of these four libraries where a value is of it. Safe between threads.
+    too_large: the way out for what is beyond the limits, where theirs cannot be raised.
     """
 
-    def __init__(self, resolve: TypeResolver | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, resolve: TypeResolver | None = None, limits: Limits | None = None, *, too_large: str = _OUT_OF_LIMITS
+    ) -> None:
         self._resolver = resolve if resolve is not None else TypeResolver()
         self.limits = limits if limits is not None else Limits()
+        self._too_large = too_large
         self._known: Known = {}
         self._lowering = Lowering(resolver=self._resolver, max_depth=self.limits.max_depth)
 
@@ -84,5 +89,5 @@ class Codec:
             else:
                 check(data, self.limits)
         except DecodeError as exc:
-            help = "send it in parts, or raise Limits(max_bytes=, max_elements=)"
-            raise Refusal(type_name=type(value).__qualname__, reason=str(exc), help=help) from None
+            name = type(value).__qualname__
+            raise Refusal(type_name=name, reason=str(exc), help=self._too_large) from None
