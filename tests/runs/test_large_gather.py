@@ -57,7 +57,8 @@ def test_a_result_that_is_too_large_fails_the_run_and_says_why(
     assert result.error is not None
     assert result.error.message == (
         "result: cannot encode list: 10,031 bytes are more than the limit of 4,000; "
-        "values of a run are whole in memory, and so is the list of a map's results: have a task reduce it, or pass on the paths of files"
+        "values of a run are whole in memory, and so is the list of a map's results: "
+        "have a task reduce it, or pass on the paths of files"
     )
     (summary,) = SqliteStore(tmp_path).runs()
     assert (summary.status, summary.ended is None) == (RunStatus.failed, False)
