@@ -133,10 +133,14 @@ class Host:
         self.progress.finished = number
         if is_told:
             self.acked = number
-        elif number - self.acked >= ACK_EVERY or (self.cell is not None and not self.cell.inbox.items):
-            self.acked = number
-            self._outgoing.add([Kind.done, number])
-            self._outgoing.flush()
+        else:
+            self.tell_finished(number)
+
+    def tell_finished(self, number: int) -> None:
+        """Of all up to this one, at once: the owner may have more."""
+        self.acked = number
+        self._outgoing.add([Kind.done, number])
+        self._outgoing.flush()
 
     def letter(self, name: str, reason: DeadLetterReason, errors: tuple[BaseException, ...]) -> None:
         """A dead letter belongs to the owner's."""
@@ -188,7 +192,5 @@ class Host:
             self.system.seam.resume(slot, None)
 
 
-ACK_EVERY = 64
-"""Finished messages that are told together, while more wait."""
 MAX_REPLIES = 3 * 32
 """Fields of replies that leave together, while more messages wait."""

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from actorflow.actors.placement.host import Host
 
 
+ACK_EVERY = 128
+"""Finished messages that are told together, while more wait: half of the usual window."""
+
+
 class HostCell(Cell):
     """A cell of a host's system. path_there: what the placed actor is called by its owner; None for all others."""
 
@@ -81,10 +85,11 @@ class HostCell(Cell):
             if not host.is_lost:  # else this process ends over it: it was in hand
                 host.finished(number, is_told=False)
             raise
-        if not is_ask or message.deferred or message.is_done:
-            host.finished(number, is_told=False)
-            return
         counts[FINISHED] = number
+        if not is_ask or message.deferred or message.is_done:
+            if number - host.acked >= ACK_EVERY or not self.inbox.items:
+                host.tell_finished(number)
+            return
         host.acked = number
         if type(reply) in shapes.replies and is_plain(reply):
             message.is_done = True
