@@ -13,7 +13,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.metrics import Counter, Histogram, Meter, UpDownCounter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, Attributes, Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, Tracer, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
@@ -55,8 +55,19 @@ def resource() -> Resource:
     """Of OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME; the service is actorflow where neither names one."""
     found = Resource.create()
     if str(found.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
-        return found.merge(Resource({SERVICE_NAME: SCOPE}))
-    return found
+        found = found.merge(Resource({SERVICE_NAME: SCOPE}))
+    return _HashedOnce(found.attributes, found.schema_url)
+
+
+class _HashedOnce(Resource):
+    """Exporters look up the resource of each span, and the SDK writes it out as JSON each time to hash it."""
+
+    def __init__(self, attributes: Attributes, schema_url: str | None = None) -> None:
+        super().__init__(attributes, schema_url)
+        self._hash = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 def is_sampled(provider: TracerProvider, joined: Joined, name: str) -> bool:
