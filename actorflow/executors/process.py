@@ -45,6 +45,9 @@ logger = logging.getLogger("actorflow.executors")
 GRACE_S = 10.0
 """Seconds a stopped attempt has between SIGTERM and SIGKILL."""
 
+AHEAD_OF_WORKER = 28
+"""Quick attempts for each worker beyond its slots: their starts share a commit, their requests a write."""
+
 SAMPLED_S = 0.05
 """Shorter than this an attempt falls between two samples of its tree."""
 
@@ -63,7 +66,6 @@ class ProcessExecutor:
     """
 
     name = "process"
-    capabilities = Capabilities(stop=True, quota=True, announced=True)
 
     def __init__(
         self,
@@ -75,6 +77,7 @@ class ProcessExecutor:
     ) -> None:
         self.workers = workers if workers is not None else available_cpus()
         self.slots = 4 * self.workers
+        self.capabilities = Capabilities(stop=True, quota=True, announced=True, ahead=AHEAD_OF_WORKER * self.workers)
         self.grace_s = grace_s
         self.backstop = backstop
         self.recycling = recycling or Recycling()
@@ -157,6 +160,7 @@ class ProcessExecutor:
             started_at=reply.started_at,
             peak_rss_bytes=peak_bytes,
             cpu_s=work.cpu_s,
+            took_s=reply.took_s,
         )
 
     async def _broken_off(self, found: BrokenOff) -> Outcome:

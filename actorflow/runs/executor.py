@@ -101,7 +101,7 @@ class Outcome:
     """How an attempt ended.
 
     value: set exactly when it succeeded. worker: where it ran, "" in this process. started_at: epoch seconds of when
-    the body could begin, where that was later than the attempt.
+    the body could begin, where that was later than the attempt. took_s: what the body took, where that is known.
     """
 
     state: AttemptState
@@ -112,6 +112,7 @@ class Outcome:
     peak_rss_bytes: int | None = None
     cpu_s: float | None = None
     started_at: float | None = None
+    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +121,14 @@ class Capabilities:
 
     stop: a running attempt can really be ended, so timeouts hold. quota: memory of one attempt is limited.
     announced: the start of an attempt must be on disk, and told, before its body begins: because the body leaves this
-    process, or because it holds up the loop that would tell.
+    process, or because it holds up the loop that would tell. ahead: how many more than its slots it takes of attempts
+    that take little time, so that the next ones are at hand.
     """
 
     stop: bool
     quota: bool
     announced: bool
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

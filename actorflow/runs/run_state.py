@@ -55,8 +55,9 @@ _MAY_FINISH = frozenset({RunStatus.running, RunStatus.pausing, RunStatus.cancell
 class RunState:
     """One run. Each method takes one event and returns what the shell must do, in order.
 
-    slots: how many attempts may run at once, by executor. in_order: executors that take steps in topological order.
-    stale_reports counts outcomes refused because their attempt was no longer the one awaited.
+    slots: how many attempts may run at once, by executor; ahead: how many more of those that take little time.
+    in_order: executors that take steps in topological order. stale_reports counts outcomes refused because their
+    attempt was no longer the one awaited.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class RunState:
         slots: Mapping[str, int],
         rng: Random,
         in_order: Iterable[str] = ("inline",),
+        ahead: Mapping[str, int] | None = None,
     ) -> None:
         self.plan = plan
         self.run_id = run_id
@@ -76,7 +78,7 @@ class RunState:
         self._clock = RunClock(plan.caps.timeout_s)
         self._timed_out = False
         self._fails_fast = False
-        self._lines = Lines(slots, in_order, plan.caps)
+        self._lines = Lines(slots, in_order, plan.caps, ahead)
         self._stages = {planned.step.name: StageState(planned, position) for position, planned in enumerate(plan.steps)}
         self._cleanups = [stage for stage in self._stages.values() if stage.step.cleanup]
         self._running = 0
@@ -132,7 +134,7 @@ class RunState:
             self.stale_reports += 1
             return []
         self._decision.now_s = now_s
-        self._lines.ended(stage, index)
+        self._lines.ended(stage, index, outcome.took_s)
         self._running -= 1
         stage.in_flight -= 1
         if stage.taken_back and self._take_back(stage, index, number, outcome, started_at):

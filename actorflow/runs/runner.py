@@ -156,7 +156,8 @@ class Run(Actor):
         """Set the coordinator going."""
         given = self.given
         slots = {name: executor.slots for name, executor in given.executors.items()}
-        state = RunState(given.plan, given.run_id, slots=slots, rng=self.rng)
+        ahead = {name: executor.capabilities.ahead for name, executor in given.executors.items()}
+        state = RunState(given.plan, given.run_id, slots=slots, rng=self.rng, ahead=ahead)
         factory = partial(
             Coordinator, state, given.journal, given.executors, self.finished, self.is_over, given.grace_s
         )

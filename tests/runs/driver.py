@@ -25,6 +25,7 @@ class Driver:
         self,
         *steps: Step,
         slots: int = 100,
+        ahead: int = 0,
         result: str | None = None,
         executor: str | None = None,
         quotas: bool = False,
@@ -36,7 +37,9 @@ class Driver:
         plan = plan_of(*steps, result=Output(result) if result else None, executor=executor, quotas=quotas, **limits)
         chosen = (replace(planned, is_selected=planned.step.name not in left_out) for planned in plan.steps)
         plan = replace(plan, steps=tuple(chosen))
-        self.state = RunState(plan, "r1", slots={"async": slots, "process": slots, "inline": 1}, rng=Random(7))
+        self.state = RunState(
+            plan, "r1", slots={"async": slots, "process": slots, "inline": 1}, rng=Random(7), ahead={"async": ahead}
+        )
         self.running: dict[Key, int] = {}
         self.said: list[Instruction] = []
         self.started: list[Key] = []
