@@ -14,6 +14,7 @@ from typing import Any, cast
 from actorflow.flows.durations import seconds
 from actorflow.flows.faults import did_you_mean
 from actorflow.flows.hints import is_union
+from actorflow.flows.pydantic_words import words_of
 from actorflow.flows.types import is_unknown, plain
 
 _TRUE = ("true", "yes", "on", "1")
@@ -87,7 +88,8 @@ def _member(text: str, enum: type[Enum]) -> Enum:
         if str(member.value) == text or member.name == text:
             return member
     choices = [str(member.value) for member in enum]
-    raise ValueError(f"write one of {', '.join(choices)}; {did_you_mean(text, choices)}".removesuffix("; "))
+    near = did_you_mean(text, choices)
+    raise ValueError(f"write one of {', '.join(choices)}{f'; {near}' if near.startswith('did') else ''}")
 
 
 def _listed(annotation: object, texts: Sequence[str]) -> object:
@@ -175,7 +177,7 @@ def _by_pydantic(text: str, annotation: object) -> object:
     try:
         return adapter.validate_python(_json_or_text(text))
     except ValidationError as exc:
-        raise ValueError(_first_lines(exc)) from None
+        raise ValueError(words_of(exc)) from None
 
 
 def _json_or_text(text: str) -> object:
@@ -186,11 +188,3 @@ def _json_or_text(text: str) -> object:
         return json.loads(text)
     except json.JSONDecodeError as exc:
         raise ValueError(f"it starts like JSON but is none: {exc}") from None
-
-
-def _first_lines(exc: Any) -> str:
-    found: list[str] = []
-    for error in exc.errors(include_url=False, include_context=False)[:5]:
-        where = ".".join(map(str, error["loc"]))
-        found.append(f"{where}: {error['msg']}" if where else error["msg"])
-    return "; ".join(found)

@@ -132,7 +132,7 @@ REFUSED: list[tuple[str, object, str]] = [
     ('{"id": "x"}', Order, "id: "),
     ("{id: 3}", Order, "starts like JSON"),
     ("3", Annotated[int, Gt(3)], "greater than 3"),
-    ("abc", Decimal, "valid decimal"),
+    ("abc", Decimal, "write a number, such as 0.5"),
     ("x", Unreadable, r"`.bind\(...\)`"),
 ]
 
