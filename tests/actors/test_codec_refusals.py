@@ -17,6 +17,7 @@ import pydantic
 import pytest
 
 from actorflow.actors.codec import Codec, DecodeError, EncodeError, Limits, TypeResolver
+from actorflow.actors.codec.errors import MAX_SHOWN_PATH
 from actorflow.actors.codec.wire import MARKS, Tag, pack
 from tests.actors.codec_types import DictRow, Labelled, Loose, MyInt, Plain, Point, Row, Shadow, Words
 
@@ -119,7 +120,9 @@ def test_what_cannot_travel_is_refused_with_its_place_and_the_way_out(value: Any
         Codec().encode(value, "result")
 
     assert caught.value.path == path
-    assert str(caught.value).startswith(f"{path}: cannot encode {caught.value.type_name}: ")
+    shown = path if len(path) <= MAX_SHOWN_PATH else path[: MAX_SHOWN_PATH // 2]
+    assert str(caught.value).startswith(shown)
+    assert f": cannot encode {caught.value.type_name}: " in str(caught.value)
 
 
 def test_the_deepest_value_that_encodes_decodes() -> None:
@@ -257,3 +260,14 @@ def test_a_zone_from_a_file_has_no_name_to_send() -> None:
 
     with pytest.raises(EncodeError, match="no name or fixed offset"):
         Codec().encode(dt.datetime(2020, 1, 1, tzinfo=zone))
+
+
+def test_the_words_of_a_refusal_show_both_ends_of_a_long_path_which_is_kept_whole() -> None:
+    with pytest.raises(EncodeError) as caught:
+        Codec().encode({"rows": [cycle()]}, "result")
+
+    assert caught.value.path.startswith("result['rows'][0][0]")
+    assert len(caught.value.path) > 190
+    assert str(caught.value).startswith("result['rows'][0]" + "[0]" * 14)
+    assert " ... " in str(caught.value)
+    assert len(str(caught.value)) < 250

@@ -7,7 +7,12 @@ CodecError (an ActorflowError)
 
 from __future__ import annotations
 
+from typing import Final
+
 from actorflow.actors.errors import ActorflowError
+
+MAX_SHOWN_PATH: Final = 120
+"""Characters of a path in a message; that of a value that contains itself has thousands."""
 
 
 class CodecError(ActorflowError):
@@ -27,7 +32,7 @@ class EncodeError(CodecError):
         self.type_name = type_name
         self.reason = reason
         self.help = help
-        super().__init__(f"{path}: cannot encode {type_name}: {reason}; {help}")
+        super().__init__(f"{_shortened(path)}: cannot encode {type_name}: {reason}; {help}")
 
     def __reduce__(self) -> tuple[object, ...]:
         return _encode_error, (self.path, self.type_name, self.reason, self.help)
@@ -35,6 +40,11 @@ class EncodeError(CodecError):
 
 class DecodeError(CodecError):
     """Bytes that do not decode to a value, or not within the limits."""
+
+
+def _shortened(path: str) -> str:
+    """Its beginning and its end, where it is longer than anybody reads."""
+    return path if len(path) <= MAX_SHOWN_PATH else f"{path[: MAX_SHOWN_PATH // 2]} ... {path[-MAX_SHOWN_PATH // 4 :]}"
 
 
 def _encode_error(path: str, type_name: str, reason: str, help: str) -> EncodeError:
