@@ -151,7 +151,7 @@ async def go_on(
     fold = PastFold(values.lazily)
     watch = settings.telemetry
     hearers = [fold.apply, *([] if recall is None else [recall]), *([] if watch is None else [watch.replay])]
-    hear = partial(_tell_all, hearers)
+    hear = hearers[0] if len(hearers) == 1 else partial(_tell_all, hearers)
     store = SqliteStore(settings.store, values=settings.values, make_journal=partial(Journal, replayed=hear))
     journal = store.reopen_run(run_id)
     try:

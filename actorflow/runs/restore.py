@@ -229,13 +229,13 @@ class PastFold:
         stage = self._stage(event.task)
         index = event.map_index or 0
         stage.lost.discard(index)
+        if event.state is AttemptState.succeeded and event.final:
+            self._commit(stage, index, event.value)
+            return
         if event.state is AttemptState.failed:
             outcome = Outcome(state=event.state, cause=event.cause, worker=event.worker)
             spend(outcome, stage.spent.setdefault(index, Spent()))
         if not event.final:
-            return
-        if event.state is AttemptState.succeeded:
-            self._commit(stage, index, event.value)
             return
         stage.ended[index] = TaskState(event.state._value_)
         stage.spent.pop(index, None)

@@ -26,9 +26,11 @@ class RowValues(LargeValues):
 
     def lazily(self, seq: int, value: Value) -> Value:
         """The value of row `seq`, its bytes let go of where they are worth it; one in memory for good stays."""
-        if value.is_spilled or value.size_bytes <= MAX_KEPT_BYTES:
+        if value.is_spilled:
             return value
         data = value.data()
+        if len(data) <= MAX_KEPT_BYTES:
+            return value
         return Value.spilled(Reference(hashlib.sha256(data).digest(), len(data), seq), self)
 
     def read(self, reference: Reference) -> bytes:
