@@ -22,7 +22,7 @@ def complaint_about(error: Exception) -> Complaint:
         case JournalFailed(path=path, problem=problem, help=help):
             remark = Remark(message=f"{path}: {problem}", help=help)
             return Complaint(remark, exit_code=ExitCode.failed)
-        case JournalDamaged(path=path, problem=problem, help=help):
+        case JournalDamaged(path=path, problem=problem, help=help, is_hopeless=False):
             return refusal(f"{path}: {problem}", f"{help}\n{_ACCEPT_LOSS.format(path.stem)}")
         case StoreError(path=path, problem=problem, help=help):
             return refusal(f"{path}: {problem}", help)

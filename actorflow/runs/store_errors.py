@@ -77,10 +77,15 @@ class AmbiguousRun(StoreError):
 
 
 class JournalDamaged(StoreError):
-    """A row is not what was written. seq: of the first bad one; all before it are sound."""
+    """A row is not what was written. seq: of the first bad one; all before it are sound.
+
+    is_hopeless: not even a salvage (actorflow/runs/salvage.py) finds anything in it that can be trusted.
+    """
 
     def __init__(self, path: Path | str, seq: int, problem: str, *, help: str = "") -> None:
+        """help: the way out of a hopeless one."""
         self.seq = seq
+        self.is_hopeless = bool(help)
         mend = "restore the file from a copy; what it says from there on cannot be trusted"
         super().__init__(path, f"damaged at row {seq}: {problem}", help or mend)
 

@@ -375,3 +375,17 @@ def test_accept_loss_takes_a_sound_run_as_it_is(failed: Path) -> None:
     assert (done.code, done.out) == (0, "12\n")
     assert "nothing is damaged" in done.err
     assert (failed / "effects").read_text().split() == ["clean[1]", "total"]
+
+
+def test_a_journal_without_a_sound_beginning_is_refused_with_accept_loss_too(failed: Path) -> None:
+    (journal,) = (failed / ".actorflow" / "runs").glob("*.sqlite")
+    with closing(sqlite3.connect(journal)) as connection:
+        connection.execute("UPDATE events SET data = x'00' WHERE seq = 1")
+        connection.commit()
+
+    refused = af(failed, "resume", "@last", "--accept-loss")
+
+    assert refused.code == 2
+    assert "not even how the run began can be read" in refused.err
+    assert "help: take the file from a copy, or start the run anew" in refused.err
+    assert "--accept-loss" not in refused.err
