@@ -34,7 +34,6 @@ from actorflow.runs.worker_process import (
     packed_work,
 )
 from actorflow.runs.worker_protocol import Reply
-from actorflow_supervisors.loop import current_seam
 from actorflow_supervisors.memory import MemoryQuotaExceeded
 from actorflow_supervisors.memory_tree import WatchedTree
 from actorflow_supervisors.recycling import Recycling
@@ -126,7 +125,7 @@ class ProcessExecutor:
     async def _execute_on_any(self, attempt: AttemptSpec, arguments: Mapping[str, bytes], pool: WorkerPool) -> Outcome:
         """On whichever worker has room, behind others that take little time. Raises RequestTooLarge."""
         context = context_of(attempt)
-        work = Work(packed_work(attempt.task, arguments, context, attempt.headers), context, current_seam().slot())
+        work = Work(packed_work(attempt.task, arguments, context, attempt.headers), context, pool.slot())
         pool.submit(work)
         try:
             found: Found = await work.found
@@ -135,8 +134,7 @@ class ProcessExecutor:
             if worker is not None:
                 await self._end(worker)
             raise
-        if self._has_told_cold is False:
-            self._tell_cold()
+        self._tell_cold()
         if isinstance(found, Reply):
             return await self._answered(found, work, pool)
         if isinstance(found, BrokenOff):
@@ -197,8 +195,10 @@ class ProcessExecutor:
 
     def _tell_cold(self) -> None:
         """Once a run: its workers cost more than they could."""
-        if self.why_cold and not self._has_told_cold:
-            self._has_told_cold = True
+        if self._has_told_cold:
+            return
+        self._has_told_cold = True
+        if self.why_cold:
             logger.info("each worker is an interpreter of its own: %s", self.why_cold)
 
     def _opened(self, pool: WorkerPool) -> None:

@@ -36,7 +36,8 @@ STUCK_AFTER_S: Final = 0.01
 class WorkerPool:
     """The workers of one run. slots: how many there may be. start_worker: starts one more, which then is `ready`.
 
-    recycling: when a worker gets nothing more, and is to be ended by whom it has answered last.
+    recycling: when a worker gets nothing more, and is to be ended by whom it has answered last. slot: makes what
+    `found` of a work is.
     """
 
     def __init__(self, slots: int, start_worker: Callable[[], object], recycling: Recycling | None = None) -> None:
@@ -51,6 +52,8 @@ class WorkerPool:
         self._alive = 0
         self._empty = anyio.Event()
         self._check: Timer | None = None
+        self._seam = current_seam()
+        self.slot = self._seam.slot
 
     # Work for whichever worker has room.
 
@@ -209,8 +212,7 @@ class WorkerPool:
     def _look_for_stuck(self) -> None:
         """A worker has nothing to do: see in a moment whether something waits behind another one's first."""
         if self._check is None and any(worker.behind for worker in self._ready):
-            seam = current_seam()
-            self._check = seam.call_at(seam.now_s() + STUCK_AFTER_S, self._relieve_stuck)
+            self._check = self._seam.call_at(self._seam.now_s() + STUCK_AFTER_S, self._relieve_stuck)
 
     def _relieve_stuck(self) -> None:
         self._check = None

@@ -31,7 +31,7 @@ from actorflow.runs.store_errors import JournalFailed, StoreError
 from actorflow.runs.tally import Tally
 from actorflow.runs.value_readers import ValueReaders
 from actorflow.runs.values import Value
-from actorflow_supervisors.loop import Waiter, current_seam
+from actorflow_supervisors.loop import Seam, Waiter, current_seam
 
 MAX_QUEUED_EVENTS: Final = 10_000
 MAX_QUEUED_BYTES: Final = 64 * 1024 * 1024
@@ -114,6 +114,7 @@ class Journal:
         self._work: Waiter | None = None
         self._lingering: Waiter | None = None
         self._limiter: anyio.CapacityLimiter | None = None
+        self._seam: Seam | None = None
         self._writing = False
         self._closing = False
         self._closed = False
@@ -208,7 +209,7 @@ class Journal:
         """Return once row `seq` is on disk; raises StoreError if it will never be."""
         while seq > self._synced_seq:
             self._check()
-            waiter = current_seam().waiter()
+            waiter = self._waiter()
             heapq.heappush(self._awaiting_sync, (seq, next(self._order), waiter))
             self._hurry()
             await waiter.wait()
@@ -216,14 +217,14 @@ class Journal:
     async def news(self, after: int) -> None:
         """Return once a row after `after` is on disk, or none will be any more; hurries nobody."""
         while self._synced_seq <= after and self._failure is None and not self._closed:
-            waiter = current_seam().waiter()
+            waiter = self._waiter()
             self._awaiting_news.append(waiter)
             await waiter.wait()
 
     async def room(self) -> None:
         """Return once fewer events wait for the disk than may, and there is room on it; at once after a failure."""
         while self._is_full():
-            waiter = current_seam().waiter()
+            waiter = self._waiter()
             self._awaiting_room.append(waiter)
             self._hurry()
             await waiter.wait()
@@ -273,7 +274,7 @@ class Journal:
 
     async def _idle(self) -> None:
         """Wait for an event to write, and meanwhile for the anchor to be due."""
-        self._work = current_seam().waiter()
+        self._work = self._waiter()
         if self._anchored_seq == self._synced_seq:
             await self._work.wait()
             return
@@ -309,7 +310,7 @@ class Journal:
         urgent = self._closing or self._awaiting_sync or self._awaiting_room or self._committing is not None
         if urgent or len(self._gathering.rows) >= FULL_GROUP:
             return
-        self._lingering = current_seam().waiter()
+        self._lingering = self._waiter()
         try:
             with anyio.move_on_after(LINGER_S):
                 await self._lingering.wait()
@@ -386,7 +387,7 @@ class Journal:
             if self._work is not None:
                 self._work.wake()
                 self._work = None
-            waiter = current_seam().waiter()
+            waiter = self._waiter()
             self._awaiting_writer.append(waiter)
             await waiter.wait()
         try:
@@ -410,6 +411,11 @@ class Journal:
                 self.observer_failures += 1
                 self._observers.remove(observer)
                 logger.exception("an observer of run %s failed and is called no more", self.run_id)
+
+    def _waiter(self) -> Waiter:
+        if self._seam is None:
+            self._seam = current_seam()
+        return self._seam.waiter()
 
     # -- state ----------------------------------------------------------------------------------------------------
 
