@@ -33,6 +33,7 @@ from actorflow.runs.executor import RunSite
 from actorflow_supervisors.memory_tree import WatchedTree
 from actorflow_supervisors.process import Process
 from actorflow_supervisors.process_tree import children
+from actorflow_supervisors.shared_counts import SharedCounts
 from actorflow_supervisors.warden import Warden, Zygote, open_warden
 from bench import _process_tasks as tasks
 
@@ -70,6 +71,9 @@ def site() -> RunSite:
 async def worker(zygote: Zygote) -> tuple[Process, socket.socket]:
     """One that has said it is ready."""
     ours, theirs = socket.socketpair()
+    counts = SharedCounts.new_file()
+    socket.send_fds(ours, [b"\0"], [counts])
+    os.close(counts)
     process = await zygote.fork(b"", sock=theirs)
     theirs.close()
     await anyio.wait_readable(ours)
