@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -132,3 +133,22 @@ def _set(monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
         monkeypatch.delenv("ACTORFLOW_UVLOOP", raising=False)
     else:
         monkeypatch.setenv("ACTORFLOW_UVLOOP", variable)
+
+
+@pytest.mark.parametrize("first", [gc.get_threshold()[0], 5, 50_000])
+def test_python_looks_for_cycles_seldomer_meanwhile_unless_the_program_has_said_how_often(first: int) -> None:
+    at_first = gc.get_threshold()
+    before = (first, *at_first[1:])
+
+    async def threshold() -> int:
+        return gc.get_threshold()[0]
+
+    gc.set_threshold(*before)
+    try:
+        during = run_in_own_loop(threshold, backend="asyncio")
+        after = gc.get_threshold()
+    finally:
+        gc.set_threshold(*at_first)
+
+    assert during == (20_000 if first == at_first[0] else first)
+    assert after == before
