@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from actorflow import Actor, handler
 
@@ -23,3 +24,7 @@ class Counter(Actor):
     @handler
     async def pid(self) -> int:
         return os.getpid()
+
+    @handler
+    async def cpu_s(self) -> float:
+        return time.process_time()

@@ -1,14 +1,16 @@
 """Actors in processes of their own, beside the bare sockets of the same run; JSON on stdout.
 
-    python -m bench.placed [--backend asyncio|trio] [--repeat 3] [--scale 1.0]
+    python -m bench.placed [--backend asyncio|trio] [--repeat 3] [--scale 1.0] [--pinned]
 
 `ask_64`, `tell`, `ask_1`: messages a second of `Counter.add(1)`, typed both ways, with 64 outstanding, one way, and one
 at a time. The limit beside each is an echo of the same calls as bare msgpack over a socketpair, in a forked process
 with a blocking loop, from the same kind of loop here: batched where ours batches. `of_limit` is ours over the limit;
-both alternate, and medians are compared. `spawn_ms`: spawn to `started`, while a spare process waits.
-`crash_to_reply_ms`: from the SIGKILL of the process to the reply of the next incarnation, likewise. `forked_...`: the
-same without spares, from a warm zygote. `first_spawn_ms`: with the zygote's own start.
-`worker_rss_mib`: of the process, nothing of the user's in it.
+both alternate, and medians are compared. `owner_us`, `process_us`: the least CPU time of each side a message.
+`--pinned` holds all processes on one core, so that one at a time pays for no core that sleeps.
+
+`spawn_ms`: spawn to `started`, while a spare process waits. `crash_to_reply_ms`: from the SIGKILL of the process to the
+reply of the next incarnation, likewise. `forked_...`: the same without spares, from a warm zygote. `first_spawn_ms`:
+with the zygote's own start. `worker_rss_mib`: of the process, nothing of the user's in it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import socket
 import statistics
@@ -124,17 +127,23 @@ class BareStream:
                 await anyio.wait_readable(self.sock)
 
 
-async def compare(ours: Case, limit: Case, count: int, repeat: int) -> dict[str, float]:
-    """Rates of both, in turn."""
+async def compare(counter: ActorRef[Counter], ours: Case, limit: Case, count: int, repeat: int) -> dict[str, float]:
+    """Rates of both, in turn, and what CPU time ours took on each side."""
     rates: dict[str, list[float]] = {"ours": [], "limit": []}
+    owner_s, process_s = math.inf, math.inf
     for _ in range(repeat):
         rates["limit"].append(count / await limit(count))
+        before_s, before_there_s = time.process_time(), await counter.ask(Counter.cpu_s)
         rates["ours"].append(count / await ours(count))
+        process_s = min(process_s, await counter.ask(Counter.cpu_s) - before_there_s)
+        owner_s = min(owner_s, time.process_time() - before_s)
     medians = {name: statistics.median(found) for name, found in rates.items()}
     return {
         "per_s": round(medians["ours"]),
         "limit_per_s": round(medians["limit"]),
         "of_limit": round(medians["ours"] / medians["limit"], 3),
+        "owner_us": round(1e6 * owner_s / count, 1),
+        "process_us": round(1e6 * process_s / count, 1),
     }
 
 
@@ -179,9 +188,9 @@ async def measured(repeat: int, scale: float) -> dict[str, object]:
             psutil.Process(await counter.ask(Counter.pid)).memory_info().rss / (1 << 20), 1
         )
         many, few = int(6_400 * scale), int(1_000 * scale)
-        report["ask_64"] = await compare(partial(ask_many, counter, 64), partial(bare, 64), many, repeat)
-        report["tell"] = await compare(partial(tell_many, counter), partial(bare, 256), 3 * many, repeat)
-        report["ask_1"] = await compare(partial(ask_many, counter, 1), partial(bare, 1), few, repeat)
+        report["ask_64"] = await compare(counter, partial(ask_many, counter, 64), partial(bare, 64), many, repeat)
+        report["tell"] = await compare(counter, partial(tell_many, counter), partial(bare, 256), 3 * many, repeat)
+        report["ask_1"] = await compare(counter, partial(ask_many, counter, 1), partial(bare, 1), few, repeat)
         report |= await lives(system, repeat)
     async with actor_system(spare_processes=0) as system:
         await system.spawn(Counter, placement=Subprocess())
@@ -194,7 +203,10 @@ def main() -> None:
     parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--pinned", action="store_true")
     given = parser.parse_args()
+    if given.pinned:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     logging.disable()  # each crash below is wanted
     report = anyio.run(measured, given.repeat, given.scale, backend=given.backend)
     json.dump({"backend": given.backend, **report}, sys.stdout, indent=2)
