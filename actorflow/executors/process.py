@@ -136,30 +136,10 @@ class ProcessExecutor:
             raise
         self._tell_cold()
         if isinstance(found, Reply):
-            return await self._answered(found, work, pool)
+            return answered(found, work)
         if isinstance(found, BrokenOff):
             return await self._broken_off(found)
         return failed(Cause.lost, found)
-
-    async def _answered(self, reply: Reply, work: Work, pool: WorkerPool) -> Outcome:
-        worker = work.worker
-        assert worker is not None
-        if not worker.is_busy and pool.is_worn(worker):
-            await self._end(worker)
-        peak_bytes = max(worker.ready_rss_bytes, reply.peak_rss_bytes or 0)
-        if reply.took_s > SAMPLED_S:
-            peak_bytes = max(peak_bytes, worker.process.peak_since(time.monotonic() - reply.took_s))
-        return Outcome(
-            state=AttemptState.succeeded if reply.value is not None else AttemptState.failed,
-            cause=reply.cause,
-            value=None if reply.value is None else Value.from_bytes(reply.value),
-            error=reply.error,
-            worker=worker.label,
-            started_at=reply.started_at,
-            peak_rss_bytes=peak_bytes,
-            cpu_s=work.cpu_s,
-            took_s=reply.took_s,
-        )
 
     async def _broken_off(self, found: BrokenOff) -> Outcome:
         worker = found.worker
@@ -302,6 +282,26 @@ class Execution:
             return
         with anyio.CancelScope(shield=True):  # bounded: SIGTERM, grace_s, SIGKILL, and the wait for that
             await worker.stop(self.executor.grace_s)
+
+
+def answered(reply: Reply, work: Work) -> Outcome:
+    """What came of a request that was answered."""
+    worker = work.worker
+    assert worker is not None
+    peak_bytes = max(worker.ready_rss_bytes, reply.peak_rss_bytes or 0)
+    if reply.took_s > SAMPLED_S:
+        peak_bytes = max(peak_bytes, worker.process.peak_since(time.monotonic() - reply.took_s))
+    return Outcome(
+        state=AttemptState.succeeded if reply.value is not None else AttemptState.failed,
+        cause=reply.cause,
+        value=None if reply.value is None else Value.from_bytes(reply.value),
+        error=reply.error,
+        worker=worker.label,
+        started_at=reply.started_at,
+        peak_rss_bytes=peak_bytes,
+        cpu_s=work.cpu_s,
+        took_s=reply.took_s,
+    )
 
 
 def outcome_of(reply: Reply) -> Outcome:

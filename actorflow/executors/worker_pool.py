@@ -36,8 +36,8 @@ STUCK_AFTER_S: Final = 0.01
 class WorkerPool:
     """The workers of one run. slots: how many there may be. start_worker: starts one more, which then is `ready`.
 
-    recycling: when a worker gets nothing more, and is to be ended by whom it has answered last. slot: makes what
-    `found` of a work is.
+    recycling: when a worker gets nothing more, and is ended once it has nothing to do. slot: makes what `found` of a
+    work is.
     """
 
     def __init__(self, slots: int, start_worker: Callable[[], object], recycling: Recycling | None = None) -> None:
@@ -175,8 +175,12 @@ class WorkerPool:
         return 0 if worker in self._lent or self.is_worn(worker) else worker.room
 
     def _answered(self, worker: WorkerProcess) -> None:
-        if worker not in self._lent and not self.is_worn(worker):
+        if worker in self._lent:
+            return
+        if not self.is_worn(worker):
             self._give(worker)
+        elif not worker.is_busy and not worker.asked_to_end:
+            worker.retire()
 
     def _give(self, worker: WorkerProcess) -> None:
         """Give a worker that has room what waits, as much as it takes."""

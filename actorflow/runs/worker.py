@@ -6,6 +6,7 @@ and its supervisor decides what follows; `stopping` ends the process with everyt
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -55,6 +56,7 @@ class Worker(Actor):
                 exc if isinstance(exc, WorkerLost) else WorkerLost(f"{self.name} was stopped at its start")
             )
             raise
+        self.process.end = partial(self.context.stop_child_nowait, self.context.ref)
         self.context.ref.try_tell(Worker.watch)
         self.host.ready(self.process)
 

@@ -84,8 +84,8 @@ class WorkerProcess:
     name: for people. cpu_total_s: what it had used when it last answered. ready_rss_bytes: its peak before its first
     request. requests: how many it was sent; max_requests: how many it may be, None for any. began_s: when it was
     started, at_head_since_s: since when it is at the first request of its line, on the monotonic clock. asked_to_end:
-    by its owner. on_answers: called when something was answered; on_given_back: with work that did not run, and will
-    not run here.
+    by its owner. end: has its actor end it. on_answers: called when something was answered; on_given_back: with work
+    that did not run, and will not run here.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class WorkerProcess:
         self.max_requests: int | None = None
         self.on_answers: Callable[[WorkerProcess], None] | None = None
         self.on_given_back: Callable[[list[Work]], None] | None = None
+        self.end: Callable[[], object] | None = None
         self._is_ready = False
         self._line: dict[int, Work | None] = {}
         self._has_withdrawn = False
@@ -278,6 +279,12 @@ class WorkerProcess:
             work.settle(answer)
 
     # Its end.
+
+    def retire(self) -> None:
+        """It has nothing to do, and gets nothing more: it is ended in good order, without anybody waiting."""
+        self.asked_to_end = True
+        if self.end is not None:
+            self.end()
 
     async def wait(self) -> ProcessExit:
         """Wait until it has ended, with everything it started."""
