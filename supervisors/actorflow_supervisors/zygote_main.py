@@ -12,8 +12,9 @@ then the descriptor of the socket, the pid of the warden and the marker of this 
 | warden | become | payload; socket: this process is to be the worker itself |
 
 A fork is a double one: the child in between ends at once, so the warden, a subreaper, becomes the parent of the worker,
-reaps it, and its death is the one that the worker is armed against. Only what has one thread, no open file and no child
-is forked: anything else could not live on in a copy.
+reaps it, and its death is the one that the worker is armed against. One copy is forked ahead and waits; it belongs to
+the zygote, by its session and its marker, until it is told which worker to be. Only what has one thread, no open file
+and no child is forked: anything else could not live on in a copy.
 """
 
 from __future__ import annotations
@@ -69,6 +70,20 @@ def main() -> NoReturn:
     )
 
 
+class Standby:
+    """A copy that waits to be told which worker to be."""
+
+    def __init__(self, pid: bytes, pipe: FrameSocket) -> None:
+        self.pid = pid
+        self.pipe = pipe
+
+    def is_there(self) -> bool:
+        """False once it was killed: then its end of the socket is closed, and it says nothing otherwise."""
+        poll = select.poll()
+        poll.register(self.pipe.sock, select.POLLIN)
+        return not poll.poll(0)
+
+
 class Zygote:
     """Forks, or becomes, workers. marker: its own, None where copies cannot have others."""
 
@@ -78,6 +93,7 @@ class Zygote:
         self._warden_pid = warden_pid
         self._entry = entry
         self._arm = parent_death_signal()
+        self._standby: Standby | None = None
 
     def serve(self, why_not: str) -> NoReturn:
         """why_not: why it does not fork, "" where it does."""
@@ -88,6 +104,8 @@ class Zygote:
         poll = select.poll()
         poll.register(self._pipe.sock, select.POLLIN)
         while True:
+            if not why_not and self._standby is None and not poll.poll(0):
+                self._standby = self._prepared()
             poll.poll()
             frames = self._pipe.receive()
             if frames is None:
@@ -99,27 +117,70 @@ class Zygote:
                 self._fork(frame)
 
     def _fork(self, frame: Frame) -> None:
-        """Fork a worker, and let it go on once the warden is its parent and knows of it."""
+        """A worker: the copy that waits, or a new one. It goes on once the warden knows of it."""
+        standby, self._standby = self._standby, None
+        if standby is None or not standby.is_there():
+            self._double_fork(lambda: self._worker(frame), lambda pid: self._tell(frame, pid))
+        else:
+            self._tell(frame, standby.pid)
+            with contextlib.suppress(OSError):  # it was killed: its end is seen where it is watched
+                standby.pipe.send("be", *frame.fields, fds=tuple(frame.fds))
+        if standby is not None:
+            standby.pipe.close()
+        frame.close()
+
+    def _tell(self, frame: Frame, pid: bytes) -> None:
+        self._pipe.send("forked" if pid else "failed", frame.fields[0], pid)
+
+    def _prepared(self) -> Standby | None:
+        """Fork while nobody waits for it: two forks and the end of a process are most of a start."""
+        ours, theirs = socket.socketpair()
+        found: list[bytes] = []
+        self._double_fork(lambda: self._stand_by(theirs, ours), found.append)
+        theirs.close()
+        if found[0]:
+            return Standby(found[0], FrameSocket(ours))
+        ours.close()
+        return None
+
+    def _stand_by(self, theirs: socket.socket, ours: socket.socket) -> NoReturn:
+        """In the copy, until it is told what to be, or that there is nobody any more."""
+        ours.close()
+        self._arm()
+        if os.getppid() != self._warden_pid:
+            os._exit(1)
+        pipe = FrameSocket(theirs)
+        poll = select.poll()
+        poll.register(theirs, select.POLLIN)
+        while True:
+            poll.poll()
+            frames = pipe.receive()
+            if frames is None:
+                os._exit(0)
+            for frame in frames:
+                self._worker(frame)
+
+    def _double_fork(self, run: Callable[[], NoReturn], told_of: Callable[[bytes], None]) -> None:
+        """Fork a child of the warden, which runs `run` once `told_of` has heard its pid, b"" where there is none."""
         told, tells = os.pipe()
         waits, goes = os.pipe()
         pid = b""
         try:
             between = os.fork()
             if between == 0:
-                self._between(frame, tells, waits, goes)
+                self._between(run, tells, waits, goes)
             os.close(tells)
             os.waitpid(between, 0)
             pid = os.read(told, 16)
         except OSError:  # no more processes
             os.close(tells)
-        self._pipe.send("forked" if pid else "failed", frame.fields[0], pid)
+        told_of(pid)
         if pid:
             os.write(goes, b"g")
         for fd in (told, waits, goes):
             os.close(fd)
-        frame.close()
 
-    def _between(self, frame: Frame, tells: int, waits: int, goes: int) -> NoReturn:
+    def _between(self, run: Callable[[], NoReturn], tells: int, waits: int, goes: int) -> NoReturn:
         """In a child that ends at once, and in its child, the worker."""
         try:
             pid = os.fork()
@@ -128,7 +189,7 @@ class Zygote:
                 os._exit(0)
             os.close(goes)
             if os.read(waits, 1) == b"g":
-                self._worker(frame)
+                run()
         finally:
             os._exit(1)
 

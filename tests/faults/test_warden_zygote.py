@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -13,11 +14,16 @@ import anyio
 import pytest
 
 from actorflow_supervisors.process import Process, ProcessExit, ProcessStartFailed
+from actorflow_supervisors.process_tree import children
 from actorflow_supervisors.warden import Warden, Zygote, open_warden
+from actorflow_supervisors.warden_linux import LinuxWarden
 from tests.faults.leaks import leak_audit as leak_audit
 from tests.faults.processes import is_gone, line
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("leak_audit")]
+
+HANG_S = 60.0
+"""Only a hang takes longer."""
 
 BOOT = (
     "import sys; sys.path[:] = sys.argv.pop(1).split(':'); from actorflow_supervisors.zygote_main import main; main()"
@@ -93,6 +99,49 @@ async def test_a_worker_has_its_streams_its_socket_and_a_session_of_its_own(redu
     assert numbers[:3] == [0, 1, 2]
     assert len(numbers) == 4
     assert (leads, inherits) == ("True", "False")
+
+
+async def standby_of(warden: Warden) -> int:
+    """The copy that waits, once it does: the child of the warden that is in the session of the zygote."""
+    assert isinstance(warden, LinuxWarden)
+    assert warden.pid is not None
+    with anyio.fail_after(HANG_S):
+        while True:
+            for pid in children(warden.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    if os.getsid(pid) not in (pid, os.getsid(warden.pid)):
+                        return pid
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_a_worker_is_the_copy_that_waits() -> None:
+    async with open_warden() as warden:
+        zygote = await zygote_of(warden)
+        waiting = await standby_of(warden)
+        async with worker(zygote, "say(os.getpid())\nsay(os.getsid(0))") as one:
+            said = [int(await one.line()), int(await one.line())]
+            ended = await one.process.wait()
+        next_one = await standby_of(warden)
+
+    assert said == [waiting, waiting]
+    assert ended == ProcessExit(exit_code=0)
+    assert is_gone(next_one)
+
+
+async def test_a_copy_that_is_killed_while_it_waits_is_no_loss() -> None:
+    async with open_warden() as warden:
+        zygote = await zygote_of(warden)
+        waiting = await standby_of(warden)
+        ending = os.pidfd_open(waiting)
+        os.kill(waiting, signal.SIGKILL)
+        await anyio.wait_readable(ending)
+        os.close(ending)
+
+        async with worker(zygote, "say(os.getpid())") as one:
+            said = int(await one.line())
+            await one.process.wait()
+
+    assert said != waiting
 
 
 async def test_workers_draw_different_random_numbers() -> None:
