@@ -26,9 +26,9 @@ from actorflow.runs.task_context import context_of
 from actorflow.runs.time_limit import before_it_waited_too_long, within_timeout
 from actorflow.runs.values import Value
 from actorflow.runs.work import BrokenOff, Found, Work, WorkerLost
+from actorflow.runs.worker_launch import Launch
 from actorflow.runs.worker_process import (
     WHILE_IT_RAN,
-    Launch,
     RequestTooLarge,
     WorkerProcess,
     packed_work,

@@ -20,7 +20,8 @@ from actorflow.actors.actor import Actor
 from actorflow.actors.handler import handler
 from actorflow.runs.work import Work, WorkerLost
 from actorflow.runs.worker import Worker
-from actorflow.runs.worker_process import Launch, WorkerProcess
+from actorflow.runs.worker_launch import Launch
+from actorflow.runs.worker_process import WorkerProcess
 from actorflow_supervisors import Restart
 from actorflow_supervisors.loop import current_seam
 from actorflow_supervisors.recycling import Recycling

@@ -14,7 +14,8 @@ import anyio
 from actorflow.actors.actor import Actor
 from actorflow.actors.handler import handler
 from actorflow.runs.work import WorkerLost
-from actorflow.runs.worker_process import Launch, WorkerProcess, launch_worker
+from actorflow.runs.worker_launch import Launch, launch_worker
+from actorflow.runs.worker_process import WorkerProcess
 from actorflow_supervisors import ExitReason, Killed
 from actorflow_supervisors.process import ProcessExit
 

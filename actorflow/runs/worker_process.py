@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
 
 import anyio
 
-from actorflow.runs.output_pipes import OutputPipes, WorkerOutput
+from actorflow.runs.frame_socket import FrameSocket
+from actorflow.runs.output_pipes import WorkerOutput
 from actorflow.runs.task_context import TaskContext
 from actorflow.runs.work import BrokenOff, Found, Work, WorkerLost
 from actorflow.runs.worker_line import OwnerSide
@@ -27,26 +24,14 @@ from actorflow.runs.worker_protocol import (
     read_answer,
     read_ready,
 )
+from actorflow.runs.worker_words import last_words, why_ended
 from actorflow_supervisors.loop import current_seam
 from actorflow_supervisors.memory import mebibytes
-from actorflow_supervisors.process import Process, ProcessExit, ProcessStartFailed
+from actorflow_supervisors.process import Process, ProcessExit
 from actorflow_supervisors.shared_counts import SharedCounts
-from actorflow_supervisors.warden import Zygote
-from actorflow_transports.errors import TransportError
-from actorflow_transports.frame import FrameParser, header_of
-from actorflow_transports.loop import Gate, gate_of
 
 IDLE_GRACE_S = 2.0
 """Seconds an idle worker has to run its exit handlers, once its socket is closed, before it is asked by signal."""
-
-STOPPED_LIMIT_S = 5.0
-"""Seconds that a signal may hold a worker stopped before it is taken for lost, and killed."""
-
-JOIN_BYTES = 64 * 1024
-"""Smaller bodies are copied behind their header; larger ones are written from where they lie."""
-
-IOV_MAX = 512
-"""Pieces in one write. Source: limits.h has 1024 on Linux and macOS; POSIX asks for 16."""
 
 ROOM_FOR_NUMBER = 16
 
@@ -64,18 +49,6 @@ WHILE_IT_RAN = "while it ran the attempt"
 
 class RequestTooLarge(Exception):
     """The arguments of an attempt are more than one request carries."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """How to start worker processes.
-
-    zygote: forks them, or starts them where they cannot be forked. pipes: where their output goes; None: to our
-    standard error.
-    """
-
-    zygote: Zygote
-    pipes: OutputPipes | None = None
 
 
 class WorkerProcess:
@@ -106,15 +79,11 @@ class WorkerProcess:
         self._line: dict[int, Work | None] = {}
         self._has_withdrawn = False
         self._typical_s: float | None = None
-        self._sock = sock
+        self._socket = FrameSocket(sock, max_frame_bytes=MAX_FRAME_BYTES)
         self._side = OwnerSide(counts)
         self._output = output
         if output is not None:
             output.line = self._side
-        self._gate: Gate = gate_of(sock)
-        self._parser = FrameParser(max_frame_bytes=MAX_FRAME_BYTES)
-        self._unsent: deque[memoryview] = deque()
-        self._failure: Exception | None = None
 
     def __str__(self) -> str:
         return f"worker {self.label}"
@@ -136,7 +105,7 @@ class WorkerProcess:
     @property
     def room(self) -> int:
         """How many more requests may be sent ahead; few where they take long, so that none waits behind a long one."""
-        if not self._is_ready or self._has_withdrawn or self.asked_to_end or self._failure is not None:
+        if not self._is_ready or self._has_withdrawn or self.asked_to_end or self._socket.failure is not None:
             return 0
         left = self._ahead() - len(self._line)
         return left if self.max_requests is None else min(left, self.max_requests - self.requests)
@@ -157,17 +126,17 @@ class WorkerProcess:
 
     async def wait_ready(self) -> None:
         """Wait for its first message; raises WorkerLost."""
-        await self._gate.read_until(self._read)
+        await self._socket.read_until(self._take)
         if not self._is_ready:
-            exc = self._failure or EOFError()
+            exc = self._socket.failure or EOFError()
             raise await self.lost("while it started", exc) from exc
 
     async def serve(self) -> None:
         """Hear its answers, for as long as it lives or until cancelled. After that nothing in its line is answered."""
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._write)
-                await self._gate.read_until(self._read)
+                tasks.start_soon(self._socket.write)
+                await self._socket.read_until(self._take)
                 tasks.cancel_scope.cancel()
         finally:
             self._break_off()
@@ -200,8 +169,8 @@ class WorkerProcess:
             self._line[self.requests] = work
             if self._output is not None:
                 self._output.expect(self.requests, work.context)
-            self._queue(numbered(self.requests, work.packed))
-        self._flush()
+            self._socket.queue(numbered(self.requests, work.packed))
+        self._socket.flush()
 
     def cancel(self, work: Work) -> bool:
         """True if `work` does not run and never will; else this worker may be at it, and must be stopped.
@@ -240,7 +209,7 @@ class WorkerProcess:
 
     def _break_off(self) -> None:
         """Nobody hears it any more: what it was at is lost, what it had not begun is given back."""
-        error = self._failure = self._failure or EOFError()
+        error = self._socket.failure = self._socket.failure or EOFError()
         if not isinstance(error, EOFError | OSError):
             self.process.kill()
         if self._line:
@@ -270,13 +239,26 @@ class WorkerProcess:
             return
         self._end_of_output(number, has_printed=answer.has_printed)
         if answer.has_printed:
-            self._queue(pack_go_on(number))
+            self._socket.queue(pack_go_on(number))
         typical_s = answer.took_s if self._typical_s is None else self._typical_s
         self._typical_s = typical_s + (answer.took_s - typical_s) * WEIGHT
         cpu_before_s, self.cpu_total_s = self.cpu_total_s, answer.cpu_total_s
         if work is not None:
             work.cpu_s = max(0.0, answer.cpu_total_s - cpu_before_s)
             work.settle(answer)
+
+    def _take(self, bodies: list[bytes | bytearray]) -> bool:
+        """What has come from it; True once it has become ready."""
+        was_ready = self._is_ready
+        for body in bodies:
+            self._answered(body)
+        if not was_ready:
+            return self._is_ready
+        if self.on_answers is not None:
+            self.on_answers(self)
+        if self._line:
+            self._socket.flush()  # else what there is to say goes with the next request
+        return False
 
     # Its end.
 
@@ -289,7 +271,7 @@ class WorkerProcess:
     async def wait(self) -> ProcessExit:
         """Wait until it has ended, with everything it started."""
         ended = await self.process.wait()
-        self._end_of_stream()
+        self._socket.end()
         return ended
 
     async def stop(self, grace_s: float) -> ProcessExit:
@@ -300,7 +282,7 @@ class WorkerProcess:
         self.asked_to_end = True
         if self._line:
             self._withdraw(next(iter(self._line)))  # one that survives SIGTERM finds nothing more to do
-        self._end_of_stream()
+        self._socket.end()
         try:
             if not self.is_busy and grace_s > 0:
                 with anyio.move_on_after(IDLE_GRACE_S):
@@ -310,8 +292,7 @@ class WorkerProcess:
             self.close()
 
     def close(self) -> None:
-        self._gate.close()
-        self._sock.close()
+        self._socket.close()
         if self._output is not None:
             self._output.close()
         self._side.close()
@@ -320,13 +301,6 @@ class WorkerProcess:
         """What the attempt has written is attributed to it from here on."""
         if self._output is not None:
             self._output.end(number, has_printed=has_printed)
-
-    def _end_of_stream(self) -> None:
-        """Both ends read what is on its way, then the end: even where a stray process still holds the other end."""
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
 
     async def lost(self, when: str, exc: Exception) -> WorkerLost:
         """It broke the conversation: wait for its end, or bring it about where it does not behave."""
@@ -337,71 +311,8 @@ class WorkerProcess:
         ended = await self.process.stop(0)
         last = last_words(() if self._output is None else self._output.last_lines())
         if isinstance(exc, EOFError | OSError):
-            return WorkerLost(f"{self} ended with {ended} {when}{self._hint(ended)}{last}", ended)
+            return WorkerLost(f"{self} ended with {ended} {when}{why_ended(self.process, ended)}{last}", ended)
         return WorkerLost(f"{self} wrote what is no answer {when}, and was killed: {exc}{last}", ended)
-
-    def _hint(self, ended: ProcessExit) -> str:
-        """What most likely ended it, and what it used."""
-        why = "; a signal had stopped it for too long, so it was killed" if self.process.was_stopped else hint(ended)
-        used = self.process.last_rss_bytes
-        return f"{why}; it used {mebibytes(used >> 20 << 20)} of memory when last measured" if used >> 20 else why
-
-    # The socket.
-
-    def _queue(self, body: bytes) -> None:
-        head = header_of(len(body), max_frame_bytes=MAX_FRAME_BYTES)
-        if len(body) < JOIN_BYTES:
-            self._unsent.append(memoryview(head + body))
-        else:
-            self._unsent += (memoryview(head), memoryview(body))
-
-    def _flush(self) -> None:
-        """Write what the socket takes now; the rest is written once it takes more."""
-        unsent = self._unsent
-        if not unsent:
-            return
-        try:
-            while unsent:
-                sent = self._sock.sendmsg(list(islice(unsent, IOV_MAX)))
-                while unsent and sent >= len(unsent[0]):
-                    sent -= len(unsent.popleft())
-                if sent:
-                    unsent[0] = unsent[0][sent:]
-        except BlockingIOError:
-            self._gate.wake()
-        except OSError:  # it is gone, as the reading side is about to see
-            unsent.clear()
-
-    async def _write(self) -> None:
-        """Wait for room in the socket whenever there is none."""
-        while self._failure is None:
-            await self._gate.wait()
-            while self._unsent and self._failure is None:
-                await self._gate.writable()
-                self._flush()
-
-    def _read(self) -> bool:
-        """Read what is there; True once it is ready, and once there will be nothing more."""
-        was_ready = self._is_ready
-        try:
-            count = self._sock.recv_into(self._parser.writable())
-            if not count:
-                self._failure = EOFError()
-                return True
-            for _, body in self._parser.written(count):
-                self._answered(body)
-        except BlockingIOError:
-            return False
-        except (OSError, TransportError, NotTheProtocol) as exc:
-            self._failure = exc
-            return True
-        if not was_ready:
-            return self._is_ready
-        if self.on_answers is not None:
-            self.on_answers(self)
-        if self._line:
-            self._flush()  # else what there is to say goes with the next request
-        return False
 
 
 def packed_work(
@@ -415,66 +326,3 @@ def packed_work(
             f"{mebibytes(MAX_FRAME_BYTES)} that one request carries; pass a path, or work on smaller pieces"
         )
     return packed
-
-
-async def launch_worker(name: str, launch: Launch) -> WorkerProcess:
-    """Start a worker process; returns before it is ready. Raises WorkerLost."""
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    output = counts = None
-    try:
-        counts = _counts_shared_over(ours)
-        output = None if launch.pipes is None else launch.pipes.open(name)
-        stdout, stderr = (_standard_error(),) * 2 if output is None else (output.out, output.err)
-        process = await launch.zygote.fork(
-            b"", sock=theirs, stdout=stdout, stderr=stderr, stopped_limit_s=STOPPED_LIMIT_S
-        )
-    except BaseException as exc:
-        ours.close()
-        if output is not None:
-            output.close()
-        if counts is not None:
-            counts.close()
-        if isinstance(exc, ProcessStartFailed | OSError):
-            raise WorkerLost(f"worker {name} could not be started: {exc}") from exc
-        raise
-    finally:
-        theirs.close()
-    if output is not None:
-        output.started()
-    return WorkerProcess(name, process, ours, counts, output)
-
-
-def _counts_shared_over(sock: socket.socket) -> SharedCounts:
-    """New counts, which whoever is at the other end of `sock` receives first."""
-    fd = SharedCounts.new_file()
-    try:
-        socket.send_fds(sock, [b"\0"], [fd])
-        return SharedCounts(fd)
-    finally:
-        os.close(fd)
-
-
-def last_words(lines: Sequence[str]) -> str:
-    """What a worker wrote last, as the end of a message about its end."""
-    return "\n  ".join(["; it last wrote:", *lines]) if lines else ""
-
-
-def hint(ended: ProcessExit) -> str:
-    """What an end most likely means, for people."""
-    if ended.signal is None:
-        return "; something in the task, or in a library, ended the process"
-    if ended.signal == 9:
-        return "; somebody killed it: the system does so when memory runs out"
-    if ended.signal in (4, 6, 7, 8, 11):
-        return "; native code in the task, or in a library, crashed"
-    return ""
-
-
-def _standard_error() -> int | None:
-    """What a task prints must not mix with a run's result, which goes to standard output."""
-    try:
-        os.fstat(2)
-    except OSError:
-        return None
-    return 2

@@ -24,12 +24,13 @@ from actorflow.hot_value import hot_value
 from actorflow.runs.executor import Cause, ErrorRecord, Frame
 from actorflow.runs.task_context import TaskContext
 from actorflow.runs.values import VALUE_LIMITS
+from actorflow_transports.errors import TransportError
 
 MAX_FRAME_BYTES = VALUE_LIMITS.max_bytes + (16 << 20)
 """Room for the largest value and what stands around it."""
 
 
-class NotTheProtocol(Exception):
+class NotTheProtocol(TransportError):
     """Bytes that are no message of the protocol, or not the one that is due."""
 
 

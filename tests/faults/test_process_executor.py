@@ -23,7 +23,8 @@ from actorflow.runs.task_context import TaskContext
 from actorflow.runs.time_limit import timed_out
 from actorflow.runs.work import WorkerLost
 from actorflow.runs.worker import Worker
-from actorflow.runs.worker_process import Launch, WorkerProcess
+from actorflow.runs.worker_launch import Launch
+from actorflow.runs.worker_process import WorkerProcess
 from actorflow_supervisors import Killed
 from actorflow_supervisors.memory import MemoryQuotaExceeded
 from actorflow_supervisors.warden import open_warden

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from actorflow.executors.process import ProcessExecutor
-from actorflow.runs import worker_process
+from actorflow.runs import worker_launch
 from actorflow.runs.executor import AttemptState, Cause, Outcome
 from actorflow_supervisors.recycling import Recycling
 from tests.faults import process_tasks as tasks
@@ -65,7 +65,7 @@ async def test_workers_killed_at_random_lose_their_own_attempts_only(tmp_path: P
 async def test_a_worker_that_a_signal_holds_is_lost_after_its_limit(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_process, "STOPPED_LIMIT_S", 0.05)
+    monkeypatch.setattr(worker_launch, "STOPPED_LIMIT_S", 0.05)
     async with bench() as executor:
         outcome = await executor.run(tasks.stop_itself, pipe=pipe.path)
         await pipe.line()
@@ -76,7 +76,7 @@ async def test_a_worker_that_a_signal_holds_is_lost_after_its_limit(
 
 
 async def test_a_worker_that_only_holds_the_interpreter_is_not(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_process, "STOPPED_LIMIT_S", 0.001)
+    monkeypatch.setattr(worker_launch, "STOPPED_LIMIT_S", 0.001)
     async with bench() as executor:
         outcome = await executor.run(tasks.hold_gil, pipe=pipe.path, loops=3_000_000)
         await pipe.line()
