@@ -91,7 +91,8 @@ def age(seconds: float) -> str:
 def _rows(tree: PlainTree, above: str, guide: str, below: str) -> Iterator[Row]:
     """below: what stands before the children's own guides."""
     path = str(tree["path"])
-    yield Row(guide, _printable(path.removeprefix(above)) + _process(tree.get("process")), str(tree["state"]), _cells(tree))
+    name = _printable(path.removeprefix(above)) + _process(tree.get("process"))
+    yield Row(guide, name, str(tree["state"]), _cells(tree))
     children: Sequence[PlainTree] = tree["children"]
     shown, left = children[:MAX_SIBLINGS], len(children) - MAX_SIBLINGS
     for number, child in enumerate(shown, start=1):
