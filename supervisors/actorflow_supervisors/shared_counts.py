@@ -7,12 +7,15 @@ import os
 
 
 class SharedCounts:
-    """Numbers from 0 to 2**64 - 1, by position; each is read and written whole, none together with another."""
+    """Numbers from 0 to 2**64 - 1, by position; each is read and written whole, none together with another.
+
+    counts: all of them, for whoever sets some for every message.
+    """
 
     def __init__(self, fd: int) -> None:
         """fd: of `new_file`; stays the caller's."""
         self._map = mmap.mmap(fd, mmap.PAGESIZE)
-        self._counts = memoryview(self._map).cast("Q")
+        self.counts = memoryview(self._map).cast("Q")
 
     @staticmethod
     def new_file() -> int:
@@ -22,13 +25,13 @@ class SharedCounts:
         return fd
 
     def __getitem__(self, position: int) -> int:
-        return self._counts[position]
+        return self.counts[position]
 
     def __setitem__(self, position: int, count: int) -> None:
-        self._counts[position] = count
+        self.counts[position] = count
 
     def close(self) -> None:
-        self._counts.release()
+        self.counts.release()
         self._map.close()
 
 

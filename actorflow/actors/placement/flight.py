@@ -12,11 +12,11 @@ finished. With both numbers, what it left behind is known exactly, whatever ende
 
 from __future__ import annotations
 
-import mmap
-import os
 from collections import deque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from actorflow_supervisors.shared_counts import SharedCounts
 
 M = TypeVar("M")
 
@@ -113,23 +113,8 @@ class Flight(Generic[M]):
 BEGUN, FINISHED = 0, 1
 
 
-class Progress:
-    """Two numbers in memory shared between two processes: which message was begun, which was finished.
-
-    counts: both, for whoever sets them for every message.
-    """
-
-    def __init__(self, fd: int) -> None:
-        """fd: of `new_file`; stays the caller's."""
-        self._map = mmap.mmap(fd, mmap.PAGESIZE)
-        self.counts = memoryview(self._map).cast("Q")
-
-    @staticmethod
-    def new_file() -> int:
-        """A descriptor of zeroed shared memory, for `Progress` here and there."""
-        fd = os.memfd_create("actorflow-progress") if hasattr(os, "memfd_create") else _unlinked_file()
-        os.ftruncate(fd, mmap.PAGESIZE)
-        return fd
+class Progress(SharedCounts):
+    """Two numbers that two processes share: which message was begun, which was finished."""
 
     @property
     def begun(self) -> int:
@@ -146,15 +131,3 @@ class Progress:
     @finished.setter
     def finished(self, number: int) -> None:
         self.counts[FINISHED] = number
-
-    def close(self) -> None:
-        self.counts.release()
-        self._map.close()
-
-
-def _unlinked_file() -> int:
-    """Where the system has no anonymous files."""
-    import tempfile
-
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
