@@ -63,11 +63,17 @@ def shared() -> Generator[int]:
         os.close(fd)
 
 
-def played(order: list[str], owner: Callable[[OwnerSide], None], worker: Callable[[WorkerSide], None]) -> None:
-    """Both sides at work at once, their accesses in that order; what is left of either comes after."""
+def played(
+    order: list[str], owner: Callable[[OwnerSide], None], worker: Callable[[WorkerSide], None], *, begun: int = 0
+) -> None:
+    """Both sides at work at once, their accesses in that order; what is left of either comes after.
+
+    begun: what the worker was at before.
+    """
     turns = Turns(list(order))
     with shared() as fd:
         counts = SteppedCounts(fd, turns)
+        WorkerSide(counts, is_captured=False).begin(begun)  # in this thread, which waits for no turn
 
         def run(side: Callable[[], None]) -> None:
             try:
@@ -118,8 +124,8 @@ def test_the_worker_does_not_go_over_to_the_next_request_while_its_output_is_rea
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(worker_line, "_READING_POLL_S", 0)
-    for order in orders(6, 8):
-        running: list[int] = [0]
+    for order in orders(6, 4):
+        running: list[int] = [1]
         seen: list[tuple[int, int]] = []
 
         def owner(side: OwnerSide) -> None:
@@ -129,11 +135,10 @@ def test_the_worker_does_not_go_over_to_the_next_request_while_its_output_is_rea
             side.end_reading(0)
 
         def worker(side: WorkerSide) -> None:
-            for number in (1, 2):
-                side.begin(number)
-                running.append(number)  # noqa: B023
+            side.begin(2)
+            running.append(2)  # noqa: B023
 
-        played(order, owner, worker)
+        played(order, owner, worker, begun=1)
 
         attributed, at_work = seen[0]
         assert attributed >= at_work, (order, seen)
