@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -196,6 +197,38 @@ def keep_forking(pipe: str) -> None:
         if child == 0:
             os._exit(0)
         os.waitpid(child, 0)
+
+
+def fork_bomb(pipe: str, room: int) -> None:
+    """Say who we are; fork, as every copy does, for ever; each says who it is when it is refused the first time."""
+    said = os.open(pipe, os.O_WRONLY)
+    os.write(said, f"{os.getpid()}\n".encode())
+    if os.getuid() == 0:  # whom the limit does not bind
+        os.setuid(20_000 + os.getpid() % 40_000)  # one of its own for each bomb
+    limit = _tasks_of(os.getuid()) + room
+    resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
+    refused = False
+    while True:
+        try:
+            if os.fork() == 0:
+                os.setsid()
+                refused = False
+        except BlockingIOError:
+            if not refused:
+                os.write(said, f"{os.getpid()}\n".encode())
+            refused = True
+
+
+def _tasks_of(user: int) -> int:
+    """How many processes and threads that user has, as the kernel's limit counts them."""
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if process.stat().st_uid == user:
+                count += len(os.listdir(process / "task"))
+        except OSError:  # it has ended
+            continue
+    return count
 
 
 def hog_at_once(mib: int) -> int:
