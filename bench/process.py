@@ -2,12 +2,12 @@
 
     python -m bench.process [--backend asyncio|trio] [--attempts 5000] [--workers 2] [--repeat 5]
 
-`attempts` is no-op attempts a second, one under way in each worker; `echo` is the limit: as many bare children that
-write back what they read, served by one selector; `pool` is concurrent.futures.ProcessPoolExecutor with as many calls
-under way. CPU microseconds an attempt say what it costs whatever else the machine does. `start_ms` is from an open
-executor without workers to the first outcome, beside the bare interpreter; `crash_to_next_ms` from the start of an
-attempt that kills its worker to the next one's outcome, on a new worker; `close_ms` ends all workers. Medians of
-`--repeat`.
+`attempts` is no-op attempts a second, one under way in each worker, `ahead` with 32 for each of them;
+`echo` is the limit: as many bare children that write back what they read, served by one selector; `pool` is
+concurrent.futures.ProcessPoolExecutor with as many calls under way as workers. CPU microseconds an attempt say what it
+costs whatever else the machine does. `start_ms` is from an open executor without workers to the first outcome, beside
+the bare interpreter; `crash_to_next_ms` from the start of an attempt that kills its worker to the outcome of the next
+one, on a new worker; `close_ms` ends all workers. Medians of `--repeat`.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ MODULE = "bench._process_tasks"
 FRAME_BYTES = 40
 """Of a no-op's request."""
 
+AHEAD = 32
+"""Attempts under way for each worker, as a run has of a step whose attempts are quick."""
+
 ECHO = "import os, sys; fd = int(sys.argv[1])\nwhile data := os.read(fd, 65536): os.write(fd, data)"
 
 
@@ -67,8 +70,8 @@ async def opened(workers: int) -> AsyncGenerator[ProcessExecutor]:
             yield executor
 
 
-async def throughput(executor: ProcessExecutor, options: Options) -> dict[str, float]:
-    """One round of no-op attempts."""
+async def throughput(executor: ProcessExecutor, options: Options, under_way: int) -> dict[str, float]:
+    """One round of no-op attempts, so many at once."""
     worker_cpu_s = 0.0
 
     async def feed(left: Iterator[int]) -> None:
@@ -81,7 +84,7 @@ async def throughput(executor: ProcessExecutor, options: Options) -> dict[str, f
     began_s, began_cpu_s = time.perf_counter(), time.process_time()
     left = iter(range(options.attempts))
     async with anyio.create_task_group() as group:
-        for _ in range(options.workers):
+        for _ in range(under_way):
             group.start_soon(feed, left)
     return {
         "attempts": options.attempts / (time.perf_counter() - began_s),
@@ -102,8 +105,10 @@ async def rounds(options: Options) -> list[dict[str, float]]:
     for _ in range(options.repeat):
         async with opened(options.workers) as executor:
             start_ms, (first,) = await timed(executor, spec("noop", value=0))
-            await throughput(executor, Options(options.backend, 200, options.workers, 1))
-            measured = await throughput(executor, options)
+            await throughput(executor, Options(options.backend, 200, options.workers, 1), options.workers)
+            measured = await throughput(executor, options, options.workers)
+            ahead = await throughput(executor, options, AHEAD * options.workers)
+            measured |= {"ahead": ahead["attempts"], "ahead_owner_cpu_us": ahead["owner_cpu_us"]}
             began_s = time.perf_counter()
         close_ms = (time.perf_counter() - began_s) * 1e3
         async with opened(1) as executor:
