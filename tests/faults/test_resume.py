@@ -115,9 +115,10 @@ def _is_commit(record: Record) -> bool:
 
 
 def go_on(run: Killed, rng: Random, *, kill: bool) -> bool:
-    """Start or resume the run; True if it came to its end, False if it was killed at a random instant before."""
+    """Start or resume the run on either loop; True if it came to its end, False if it was killed before, at random."""
+    backend = rng.choice(["asyncio", "trio"])
     process = subprocess.Popen(
-        [sys.executable, "-m", "actorflow", *run.command(), "--store", "store", "--json"],
+        [sys.executable, "-m", "actorflow", *run.command(), "--store", "store", "--json", "--backend", backend],
         cwd=run.folder,
         env=environment(),
         stdin=subprocess.DEVNULL,
