@@ -39,8 +39,8 @@ async def total(ns: list[int]) -> int:
     return sum(ns)
 
 @dag
-def wide(count: int) -> int:
-    return total(shift.map(double.map(numbers(count)), 2 * (2 * count // 3)))
+def wide(count: int, most: int) -> int:
+    return total(shift.map(double.map(numbers(count)), most))
 """
 
 Instance = tuple[str, int | None]
@@ -61,9 +61,9 @@ def started_in(records: list[Record]) -> list[Instance]:
 def kill_and_resume(folder: Path, count: int, backend: str) -> tuple[int, int]:
     """How many instances were committed at the kill, and how many ran afterwards."""
     (folder / "wide.py").write_text(FLOW)
-    options = ("--backend", backend)
-    with going("run", "wide.py", "-p", f"count={count}", *options, cwd=folder) as run:
-        for _ in range(2 * (2 * count // 3)):
+    options, most = ("--backend", backend), 2 * (2 * count // 3)
+    with going("run", "wide.py", "-p", f"count={count}", "-p", f"most={most}", *options, cwd=folder) as run:
+        for _ in range(most):
             run.until("attempt_finished", state="succeeded")
         run.process.kill()
         run.process.wait()
