@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import pytest
@@ -18,7 +19,10 @@ from actorflow_supervisors.process_tree import children
 from actorflow_supervisors.warden import Warden, Zygote, open_warden
 from actorflow_supervisors.warden_linux import LinuxWarden
 from tests.faults.leaks import leak_audit as leak_audit
+from tests.faults.process_site import Pipe
+from tests.faults.process_site import pipe as pipe
 from tests.faults.processes import is_gone, line
+from tests.faults.test_warden import all_gone
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("leak_audit")]
 
@@ -31,10 +35,10 @@ BOOT = (
 FOLDERS = ":".join(entry for entry in sys.path if entry)
 
 
-async def zygote_of(warden: Warden, kind: str = "plain") -> Zygote:
+async def zygote_of(warden: Warden, kind: str = "plain", boot: str = BOOT) -> Zygote:
     """Of the entries of `zygote_entries`."""
     entries = "tests.faults.zygote_entries"
-    argv = [sys.executable, "-I", "-c", BOOT, FOLDERS, f"{entries}:preload", f"{entries}:entry", kind]
+    argv = [sys.executable, "-I", "-c", boot, FOLDERS, f"{entries}:preload", f"{entries}:entry", kind]
     return await warden.zygote(argv, env=os.environ)
 
 
@@ -279,3 +283,36 @@ async def test_a_worker_carries_its_own_mark_and_not_its_zygotes() -> None:
     (first, first_name), (second, _) = seen
     assert first != second
     assert first == first_name.replace("']", "=1']")
+
+
+PAUSED = """
+import os
+from actorflow_supervisors import zygote_main
+arm = zygote_main.parent_death_signal()
+def pause():
+    open({pipe!r}, "a").write(f"{{os.getpid()}}\\n")
+    open({release!r}).readline()
+    arm()
+zygote_main.parent_death_signal = lambda: pause
+"""
+
+
+async def test_a_copy_whose_warden_dies_before_it_is_armed_ends(pipe: Pipe, tmp_path: Path) -> None:
+    copies: list[int] = []
+    release = Pipe(tmp_path / "release")
+    paused = PAUSED.format(pipe=pipe.path, release=release.path)
+    boot = f"import sys; sys.path[:] = sys.argv.pop(1).split(':')\n{paused}zygote_main.main()"
+    async with open_warden() as warden:
+        assert isinstance(warden, LinuxWarden)
+        await zygote_of(warden, boot=boot)
+        copy = int(await pipe.line())
+        copies.append(copy)
+        zygote = os.getsid(copy)
+        assert warden.pid is not None
+        os.kill(warden.pid, signal.SIGKILL)
+        await all_gone([zygote])
+        release.say("go on")
+        await all_gone([copy])
+    release.close()
+
+    assert [is_gone(pid) for pid in copies] == [True]
