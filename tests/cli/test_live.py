@@ -22,6 +22,7 @@ from tests.cli import dags
 from tests.cli.shell import DEADLINE_S, actorflow, environment, is_alive
 
 COMMAND = (sys.executable, "-m", "actorflow", "run", "etl.py")
+BACKENDS = ["asyncio", "trio"]
 JOB_SHELL = (sys.executable, str(Path(__file__).with_name("job_shell.py")))
 
 
@@ -116,8 +117,9 @@ def words(drawn: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
 
 
-def test_ctrl_c_on_the_keyboard_cancels_and_restores_the_terminal(tmp_path: Path) -> None:
-    with on_a_terminal(dags.WAITING, tmp_path) as seen:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ctrl_c_on_the_keyboard_cancels_and_restores_the_terminal(tmp_path: Path, backend: str) -> None:
+    with on_a_terminal(dags.WAITING, tmp_path, command=[*COMMAND, "--backend", backend]) as seen:
         seen.until("0/3")
         seen.press_ctrl_c()
         code = seen.end()
@@ -128,10 +130,13 @@ def test_ctrl_c_on_the_keyboard_cancels_and_restores_the_terminal(tmp_path: Path
     assert cursor_is_shown(seen.drawn)
 
 
-def test_ctrl_c_counts_the_grace_down_and_a_second_one_kills_and_restores_the_terminal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ctrl_c_counts_the_grace_down_and_a_second_one_kills_and_restores_the_terminal(
+    tmp_path: Path, backend: str
+) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with on_a_terminal(dags.WORKER, tmp_path) as seen:
+    with on_a_terminal(dags.WORKER, tmp_path, command=[*COMMAND, "--backend", backend]) as seen:
         pid = int(pipe.read_text())
         seen.press_ctrl_c()
         seen.until("left for what runs")
@@ -143,10 +148,13 @@ def test_ctrl_c_counts_the_grace_down_and_a_second_one_kills_and_restores_the_te
     assert cursor_is_shown(seen.drawn)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 143), (signal.SIGQUIT, 130)])
-def test_whatever_signal_ends_it_the_terminal_is_as_it_was(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_whatever_signal_ends_it_the_terminal_is_as_it_was(
+    tmp_path: Path, backend: str, number: signal.Signals, code: int
+) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with on_a_terminal(dags.WORKER, tmp_path) as seen:
+    with on_a_terminal(dags.WORKER, tmp_path, command=[*COMMAND, "--backend", backend]) as seen:
         pid = int((tmp_path / "pipe").read_text())
         seen.until("running")
         seen.process.send_signal(number)
@@ -156,8 +164,9 @@ def test_whatever_signal_ends_it_the_terminal_is_as_it_was(tmp_path: Path, numbe
     assert cursor_is_shown(seen.drawn)
 
 
-def test_a_command_that_was_stopped_and_continued_goes_on(tmp_path: Path) -> None:
-    with on_a_terminal(dags.WAITING, tmp_path) as seen:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_command_that_was_stopped_and_continued_goes_on(tmp_path: Path, backend: str) -> None:
+    with on_a_terminal(dags.WAITING, tmp_path, command=[*COMMAND, "--backend", backend]) as seen:
         seen.until("0/3")
         seen.process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, seen.process.pid, os.WSTOPPED | os.WNOWAIT)
@@ -168,7 +177,7 @@ def test_a_command_that_was_stopped_and_continued_goes_on(tmp_path: Path) -> Non
     assert cursor_is_shown(seen.drawn)
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_ctrl_z_gives_the_terminal_back_until_fg(tmp_path: Path, backend: str) -> None:
     with on_a_terminal(dags.WAITING, tmp_path, command=[*JOB_SHELL, *COMMAND, "--backend", backend]) as seen:
         seen.until("0/3")
@@ -219,9 +228,12 @@ def test_ctrl_z_where_no_shell_could_let_it_go_on_does_nothing(tmp_path: Path) -
         assert seen.end() == 130
 
 
-def test_a_worker_that_is_killed_while_the_picture_is_drawn_leaves_the_terminal_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_worker_that_is_killed_while_the_picture_is_drawn_leaves_the_terminal_alone(
+    tmp_path: Path, backend: str
+) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with on_a_terminal(dags.WORKER, tmp_path) as seen:
+    with on_a_terminal(dags.WORKER, tmp_path, command=[*COMMAND, "--backend", backend]) as seen:
         seen.until("running")
         for _ in range(3):
             os.kill(int((tmp_path / "pipe").read_text()), signal.SIGKILL)
@@ -231,13 +243,14 @@ def test_a_worker_that_is_killed_while_the_picture_is_drawn_leaves_the_terminal_
     assert cursor_is_shown(seen.drawn)
 
 
-def test_a_terminal_that_is_closed_ends_the_run_and_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_terminal_that_is_closed_ends_the_run_and_leaves_nothing_behind(tmp_path: Path, backend: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "etl.py").write_text(dags.WORKER)
     pid, ours = pty.fork()
     if pid == 0:
         os.chdir(tmp_path)
-        os.execve(sys.executable, COMMAND, environment(TERM="xterm-256color"))
+        os.execve(sys.executable, [*COMMAND, "--backend", backend], environment(TERM="xterm-256color"))
     worker = int((tmp_path / "pipe").read_text())
     os.close(ours)
     _, status = os.waitpid(pid, 0)
