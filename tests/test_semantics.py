@@ -1,4 +1,4 @@
-"""docs/semantics.md names tests that exist, and every acceptance scenario has a numbered test."""
+"""docs/semantics.md and docs/faults.md name tests that exist, and every acceptance scenario has a numbered test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "semantics.md"
+PAGES = {"docs/semantics.md": 80, "docs/faults.md": 35}
+"""The pages that say what is promised, and how many rows each has at least."""
+
+FAULTS = [*range(1, 19), *range(24, 27), *range(30, 34), 35, 38]
+"""The faults of one machine."""
 
 SCENARIOS = range(1, 26)
 """The acceptance scenarios for actors and supervisors; 15 and 21 as far as one machine goes."""
@@ -24,8 +28,8 @@ def names_in(file: Path) -> set[str]:
     return {node.name for node in functions if node.name.startswith("test_")}
 
 
-def named_on_the_page() -> list[str]:
-    return re.findall(r"`(tests/[^`\s]+)`", PAGE.read_text("utf-8"))
+def named_on(page: str) -> list[str]:
+    return re.findall(r"`(tests/[^`\s]+::[^`\s]+)`", (ROOT / page).read_text("utf-8"))
 
 
 def scenario_of(test: str) -> int | None:
@@ -45,20 +49,28 @@ def numbered_tests() -> dict[int, set[str]]:
     return found
 
 
-def test_the_page_names_tests_in_every_row_of_its_tables() -> None:
-    rows = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")]
-    bare = [row for row in rows if "`tests/" not in row and not row.startswith("| what you can rely on")]
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_names_tests_in_every_row_of_its_tables(page: str) -> None:
+    rows = [line for line in (ROOT / page).read_text("utf-8").splitlines() if line.startswith("| ")]
+    bare = [row for row in rows if "`tests/" not in row and not row.endswith("| shown by |")]
 
-    assert len(rows) > 80
+    assert len(rows) > PAGES[page]
     assert bare == []
 
 
-@pytest.mark.parametrize("named", sorted(set(named_on_the_page())))
-def test_a_test_that_the_page_names_exists(named: str) -> None:
+@pytest.mark.parametrize(("page", "named"), sorted({(page, named) for page in PAGES for named in named_on(page)}))
+def test_a_test_that_the_page_names_exists(page: str, named: str) -> None:
     path, _, test = named.partition("::")
 
-    assert (ROOT / path).is_file(), f"docs/semantics.md names {path}, which is gone"
-    assert test in names_in(ROOT / path), f"docs/semantics.md names {named}, which is gone"
+    assert (ROOT / path).is_file(), f"{page} names {path}, which is gone"
+    assert test in names_in(ROOT / path), f"{page} names {named}, which is gone"
+
+
+def test_every_fault_of_one_machine_has_a_row() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    cells = [row.split("|")[1] for row in page.splitlines() if row.startswith("| F")]
+
+    assert sorted(int(number) for cell in cells for number in re.findall(r"F(\d+)", cell)) == FAULTS
 
 
 @pytest.mark.parametrize("number", SCENARIOS)
