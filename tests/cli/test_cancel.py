@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.shell import actorflow, going, is_alive
+from tests.faults.leaks import leak_audit as leak_audit
+
+pytestmark = pytest.mark.usefixtures("leak_audit")
 
 # Each task writes a line when its body begins; the first ones then hold until they are ended.
 HOLDING = """

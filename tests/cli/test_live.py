@@ -20,6 +20,9 @@ import pytest
 
 from tests.cli import dags
 from tests.cli.shell import DEADLINE_S, actorflow, environment, is_alive
+from tests.faults.leaks import leak_audit as leak_audit
+
+pytestmark = pytest.mark.usefixtures("leak_audit")
 
 COMMAND = (sys.executable, "-m", "actorflow", "run", "etl.py")
 BACKENDS = ["asyncio", "trio"]

@@ -10,6 +10,9 @@ import pytest
 
 from tests.cli import dags
 from tests.cli.shell import DEADLINE_S, actorflow, going, is_alive
+from tests.faults.leaks import leak_audit as leak_audit
+
+pytestmark = pytest.mark.usefixtures("leak_audit")
 
 LOADS_FOR_EVER = "import threading\nopen('pipe', 'w').close()\nthreading.Event().wait()\n"
 

@@ -123,10 +123,10 @@ class _LoggedOs:
         name = str(path)
         if flags & os.O_CREAT and not os.path.exists(name):
             self._log.add(Kind.create, name)
-        descriptor = os.open(path, flags, mode)
-        self._paths[descriptor], self._ends[descriptor] = name, 0
         if flags & os.O_TRUNC:
             self._log.add(Kind.truncate, name)
+        descriptor = os.open(path, flags, mode)
+        self._paths[descriptor], self._ends[descriptor] = name, 0
         return descriptor
 
     def write(self, descriptor: int, data: Any) -> int:

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.leaks import leak_audit as leak_audit
+
+pytestmark = pytest.mark.usefixtures("leak_audit")
+
 SCRIPT = Path(__file__).with_name("flat_memory.py")
 WIDE_MAP = Path(__file__).with_name("wide_map.py")
 GROWTH_MIB = 160

@@ -26,7 +26,10 @@ from actorflow.runs.store_errors import StoreError
 from actorflow.runs.tally import RunSummary
 from actorflow.runs.values import Value
 from tests.faults.disk_model import DiskModel, Operation
+from tests.faults.leaks import leak_audit as leak_audit
 from tests.faults.logged_disk import Log, logged
+
+pytestmark = pytest.mark.usefixtures("leak_audit")
 
 OPTIONS = ValueOptions(max_inline_bytes=200, max_stored_bytes=1500, keep_read=True)
 SIZES = (20, 150, 700, 1200, 3000, 9000)

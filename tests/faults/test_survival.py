@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.leaks import leak_audit as leak_audit
+
+pytestmark = pytest.mark.usefixtures("leak_audit")
+
 ROOT = Path(__file__).parents[2]
 
 
