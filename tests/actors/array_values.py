@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import importlib
 import math
+import warnings
 import zoneinfo
 from typing import Any, cast
 
@@ -23,6 +24,11 @@ BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 PAIR = np.dtype([("a", "<i4"), ("b", ">f8", (2, 3))])
 PADDED = np.dtype([("a", "i1"), ("b", [("x", "f8"), (("title", "y"), "U3")])], align=True)
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # numpy 2.5: nobody should make them, but there are some
+    WITHOUT_UNIT = np.array([3], "m8"), np.array(["NaT"], "M8")
+    ONE_WITHOUT_UNIT = WITHOUT_UNIT[0][0]
+
 ARRAYS: list[Any] = [
     *(np.arange(6).reshape(2, 3), np.asfortranarray(np.arange(12.0).reshape(3, 4)), np.arange(24).reshape(2, 3, 4).T),
     *(np.arange(20)[::3], np.arange(12).reshape(3, 4)[:, 1], np.arange(5)[::-1], np.arange(24).reshape(2, 3, 4)[:, 1]),
@@ -32,7 +38,7 @@ ARRAYS: list[Any] = [
     *(np.array([True, False]), np.array([math.nan, -0.0, math.inf, 5e-324]), np.array([1j, complex(math.nan, -0.0)])),
     *(np.array(["a", "é€😀", "\0x", ""]), np.array([b"a", b"\xff\0"]), np.array([b"12345"], "V5"), np.array([""])),
     *(np.array(["2020-01-01", "NaT"], f"M8[{unit}]") for unit in ("D", "s", "ns", "Y")),
-    *(np.array([1, -(2**63)], "m8[25us]"), np.array([1], "m8"), np.array(["NaT"], "M8")),
+    *(np.array([1, -(2**63)]).view("m8[25us]"), *WITHOUT_UNIT),
     *(np.zeros(3, PAIR), np.ones((2, 2), PADDED), np.zeros(2, []), np.zeros(2, "S0"), np.zeros((2, 2), [("x", "V0")])),
     *(np.arange(50_000.0), np.asfortranarray(np.ones((300, 400))), np.zeros((3, 70_000), "S1")[:, ::2]),
     np.array(["x", "long" * 50, ""], np.dtypes.StringDType()),
@@ -43,7 +49,7 @@ ARRAYS: list[Any] = [
 NUMPY_SCALARS: list[Any] = [
     *(np.dtype(code).type(1) for code in "bBhHiIlLqQefdgFDG?"),
     *(np.float64(math.nan), np.float64(-0.0), np.longdouble(1) / 3, np.str_("a\0"), np.str_(""), np.bytes_(b"a\0")),
-    *(np.datetime64("2020-01-01"), np.datetime64("NaT", "ns"), np.timedelta64(3, "25s"), np.timedelta64(3)),
+    *(np.datetime64("2020-01-01"), np.datetime64("NaT", "ns"), np.timedelta64(3, "25s"), ONE_WITHOUT_UNIT),
     *(np.zeros(1, PAIR)[0], np.void(b"abc")),
 ]
 
