@@ -164,8 +164,8 @@ class RemoteError(ActorError):
 class ProcessLost(ActorError):
     """The process of a placed actor ended, and not because it was asked to.
 
-    pid: its number. how: `exit code 3`, `signal 9 (SIGKILL)`. last_rss_bytes: of its tree when last measured, 0 for
-    never. last_lines: of what it wrote to standard error.
+    pid: its number. how: `exit code 3`, `signal 9 (SIGKILL)`, `its owner: ...` with why. last_rss_bytes: of its tree
+    when last measured, 0 for never. last_lines: of what it wrote to standard error.
     """
 
     def __init__(self, pid: int, how: str, last_rss_bytes: int, last_lines: str) -> None:

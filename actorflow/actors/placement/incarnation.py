@@ -178,7 +178,8 @@ class Incarnation:
         held_bytes = process.last_rss_bytes or ended.peak_rss_bytes or 0  # it may have been too short for a sample
         breach = process.breach
         how = str(ended) if breach is None else f"{ended}: it used {_used(breach)}"
-        how = how if self._broken is None else f"{how}: it wrote what is no frame ({self._broken})"
+        if self._broken is not None:  # the kill, or the end of the connection before it: both were this side's
+            how = f"its owner: it wrote what is no frame ({self._broken})"
         self.lost = lost = ProcessLost(process.pid, how, held_bytes, tail.last_lines)
         if killed_after_s is not None:
             detail = f"did not stop within {killed_after_s:g} s, so its process was killed"
