@@ -46,7 +46,7 @@ class ArrivedAsk(Ask):
         self.deferred = False
 
     @property
-    def slot(self) -> ArrivedAsk:  # type: ignore[override]
+    def slot(self) -> ArrivedAsk:  # type: ignore[override]  # a field of Ask, which is its own slot here
         return self
 
     def set_result(self, value: Any, /) -> None:
