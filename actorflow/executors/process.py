@@ -156,9 +156,8 @@ class ProcessExecutor:
         )
 
     async def _end(self, worker: WorkerProcess) -> None:
-        if not worker.asked_to_end:
-            with anyio.CancelScope(shield=True):  # bounded: SIGTERM, grace_s, SIGKILL, and the wait for that
-                await worker.stop(self.grace_s)
+        with anyio.CancelScope(shield=True):  # bounded: SIGTERM, grace_s, SIGKILL, and the wait for that
+            await worker.stop(self.grace_s)
 
     def kill(self) -> None:
         if self._pool is not None:

@@ -11,8 +11,10 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from actorflow.executors.worker_pool import WorkerPool
 from actorflow.runs.executor import AttemptState, Cause, Outcome
 from actorflow.runs.output import Stream
+from actorflow.runs.worker_process import WorkerProcess
 from actorflow_supervisors.recycling import Recycling
 from tests.executors import printing_tasks as printing
 from tests.executors.test_process_output import printed
@@ -134,6 +136,26 @@ async def test_an_attempt_cancelled_while_it_runs_takes_none_of_those_behind_it_
         assert [is_gone(pid) for pid in pids] == [True]
 
     assert adding.are_right
+
+
+async def test_a_cancelled_attempt_is_gone_when_told_so_whoever_else_ends_its_worker(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[WorkerProcess] = []
+    ready = WorkerPool.ready
+
+    def seen(pool: WorkerPool, worker: WorkerProcess) -> None:
+        started.append(worker)
+        ready(pool, worker)
+
+    monkeypatch.setattr(WorkerPool, "ready", seen)
+    async with bench() as executor:
+        async with anyio.create_task_group() as doomed:
+            doomed.start_soon(lambda: executor.run(tasks.hold, pipe=pipe.path))
+            await pipe.line()
+            started[0].asked_to_end = True  # as by a stop of its actor that has not come further yet
+            doomed.cancel_scope.cancel()
+        assert is_gone(started[0].pid)
 
 
 async def test_what_waits_behind_a_long_attempt_goes_to_a_worker_without_one(tmp_path: Path, pipe: Pipe) -> None:
