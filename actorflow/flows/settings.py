@@ -81,7 +81,7 @@ def changed(settings: Settings, options: Options, *, owner: str, location: Locat
     if in_place and "name" in found:
         found["named"] = True
     # Each reader gives what its field takes, which a mapping from names to readers cannot say.
-    return replace(settings, **found, faults=(*settings.faults, *faults))  # type: ignore[arg-type]
+    return replace(settings, **found, faults=(*settings.faults, *faults))  # type: ignore[arg-type]  # as said
 
 
 def _retry(value: object) -> dict[str, object]:

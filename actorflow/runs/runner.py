@@ -117,7 +117,7 @@ class Workers(Actor):
     @handler
     async def spawn(self, factory: Callable[[], Actor], options: Mapping[str, object]) -> ActorRef[Actor]:
         # The options are those of Context.spawn, passed on by an executor; it refuses unknown ones.
-        return await self.context.spawn(factory, **options)  # type: ignore[arg-type]
+        return await self.context.spawn(factory, **options)  # type: ignore[arg-type]  # checked there
 
 
 class Run(Actor):

@@ -98,7 +98,7 @@ class WorkerSide:
         counts[_BEGUN] = number
         settle_writes()
         while counts[_READING]:
-            time.sleep(_READING_POLL_S)
+            time.sleep(_READING_POLL_S)  # in a worker, which has no loop: the owner's thread is reading just now
         self._drained = counts[_DRAINED]
         first = counts[_SKIP_FROM]
         return not (first and first <= number <= counts[_SKIP_TO])

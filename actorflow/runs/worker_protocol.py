@@ -103,10 +103,6 @@ def read_ready(data: bytes | bytearray) -> Ready:
         raise NotTheProtocol(f"not a ready message: {exc}") from exc
 
 
-def pack_request(request: Request) -> bytes:
-    return numbered(request.number, pack_work(request.task, request.arguments, request.context, request.headers))
-
-
 def pack_work(
     task: str, arguments: Mapping[str, bytes], context: TaskContext, headers: Mapping[str, str] | None = None
 ) -> bytes:

@@ -11,7 +11,7 @@ from anyio import to_thread
 
 import actorflow
 from actorflow import Retry, TaskContext, dag, task, task_context
-from actorflow.runs.worker_protocol import Request, pack_request, read_order
+from actorflow.runs.worker_protocol import Request, numbered, pack_work, read_order
 
 Backend = Literal["asyncio", "trio"]
 
@@ -80,4 +80,6 @@ def test_the_key_is_of_the_work_and_not_of_the_attempt() -> None:
 def test_a_request_carries_the_attempt_and_headers() -> None:
     request = Request(7, "m:f", {"a": b"1"}, TaskContext("run", "f", 3, 2), {"traceparent": "00-1-2-01"})
 
-    assert read_order(pack_request(request)) == request
+    packed = pack_work(request.task, request.arguments, request.context, request.headers)
+
+    assert read_order(numbered(request.number, packed)) == request
